@@ -1,0 +1,246 @@
+"""
+What should become of one item, from what both sides were and are. Plain values in, one value out.
+
+Rights, mail and limits are not weighed here (`syncd.core.plan` does); nothing is done here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from syncd.core.event import SHOWN_FIELDS, Item
+from syncd.core.ids import Fingerprint, Uid
+from syncd.core.lines import Unreadable
+from syncd.core.merge import Merge, Times, agree, changed, merge
+from syncd.core.policies import Policy
+from syncd.core.state import ItemRecord, RemoteRecord
+from syncd.core.wire.graph import RemoteEvent
+from syncd.core.wire.ics_read import FileItem
+from syncd.core.wire.ics_write import local_view
+
+__all__ = [
+    "Absent",
+    "Broken",
+    "Decision",
+    "DeleteEvent",
+    "DeleteFile",
+    "Forget",
+    "HeldFile",
+    "KeepText",
+    "Local",
+    "MakeEvent",
+    "MakeFile",
+    "Merged",
+    "Nothing",
+    "Present",
+    "Remote",
+    "RestoreFile",
+    "Same",
+    "Sides",
+    "decide",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """The file is as it was last read or written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """There is no file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The file says something that has to be looked at."""
+
+    file: FileItem
+    data: bytes
+    fingerprint: Fingerprint
+    saved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The file is there and cannot be read."""
+
+    trouble: Unreadable
+    data: bytes
+    fingerprint: Fingerprint
+
+
+Local = Same | Absent | Present | Broken
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """The event as it is on the service."""
+
+    record: RemoteRecord
+    event: RemoteEvent
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Everything that is known of one UID in one calendar; `remote` None means gone or never."""
+
+    uid: Uid
+    known: ItemRecord | None
+    local: Local
+    remote: Remote | None
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Both sides are in step."""
+
+
+@dataclass(frozen=True, slots=True)
+class MakeFile:
+    """The service has it, the folder never had."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreFile:
+    """The file was deleted while the service's version moved on: the service is not undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class MakeEvent:
+    """The folder has it, the service never had, or lost it while the file was edited."""
+
+    item: Item
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteFile:
+    """The service's event is gone and nobody edited the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepText:
+    """The service's meeting is gone while the file was edited: the text is kept under problems."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteEvent:
+    """The file was deleted and the service's event is as it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Both sides are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldFile:
+    """The file cannot be read, or its time cannot be sent: it is left as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Both are there; `adopting` where they are linked without a common base."""
+
+    merge: Merge
+    local: Item
+    remote: Item
+    adopting: bool = False
+
+
+Decision = (
+    Nothing
+    | MakeFile
+    | RestoreFile
+    | MakeEvent
+    | DeleteFile
+    | KeepText
+    | DeleteEvent
+    | Forget
+    | HeldFile
+    | Merged
+)
+
+
+def decide(sides: Sides, policy: Policy) -> Decision:
+    """Decide one item."""
+    known = sides.known
+    if isinstance(sides.local, Broken):
+        return HeldFile()
+    if isinstance(sides.local, Present) and sides.local.file.item is None:
+        return HeldFile()
+    if known is None or known.base_remote is None or known.base_local is None:
+        return _first_meeting(sides, policy)
+    return _again(sides, known, known.base_local, known.base_remote, policy)
+
+
+def _first_meeting(sides: Sides, policy: Policy) -> Decision:
+    """There is no common base."""
+    match sides.local, sides.remote:
+        case Present(file=FileItem(item=Item() as local)), Remote(item=remote):
+            met = agree(local, local_view(remote), policy, _times(sides))
+            return Merged(met, local, remote, adopting=True)
+        case Present(file=FileItem(item=Item() as local)), None:
+            return MakeEvent(local)
+        case ((Absent() | Same()), Remote()):
+            return MakeFile()
+        case _:
+            return Forget() if isinstance(sides.local, Absent) else Nothing()
+
+
+def _again(
+    sides: Sides, known: ItemRecord, base_local: Item, base_remote: Item, policy: Policy
+) -> Decision:
+    match sides.local, sides.remote:
+        case Absent(), None:
+            return Forget()
+        case Absent(), Remote(item=remote):
+            if known.file is None:
+                return MakeFile()
+            moved = _edited(base_remote, remote)
+            return RestoreFile() if moved else DeleteEvent()
+        case Same(), None:
+            return DeleteFile() if known.file is not None else Forget()
+        case Same(), Remote(item=remote):
+            if known.file is None:
+                return MakeFile()
+            return _merged(sides, base_local, base_remote, base_local, remote, policy)
+        case Present(file=FileItem(item=Item() as local)), None:
+            return _gone_on_service(known, base_local, local)
+        case Present(file=FileItem(item=Item() as local)), Remote(item=remote):
+            return _merged(sides, base_local, base_remote, local, remote, policy)
+        case _:
+            return Nothing()
+
+
+def _edited(base: Item, now: Item) -> bool:
+    """Whether someone changed what the event says (answers of attendees alone do not count)."""
+    return any(key.name not in SHOWN_FIELDS for key in changed(base, now, local=False))
+
+
+def _gone_on_service(known: ItemRecord, base_local: Item, local: Item) -> Decision:
+    if not changed(base_local, local, local=True):
+        return DeleteFile()
+    # Making a meeting again would invite everyone anew.
+    meeting = base_local.master.attendees or local.master.attendees or local.master.invited_as
+    if meeting or (known.base_remote and known.base_remote.master.invited_as):
+        return KeepText()
+    return MakeEvent(local, again=True)
+
+
+def _merged(
+    sides: Sides, base_local: Item, base_remote: Item, local: Item, remote: Item, policy: Policy
+) -> Decision:
+    found = merge(base_local, base_remote, local, remote, policy, _times(sides))
+    if not (found.push or found.pull or found.agreed or found.conflicts):
+        return Nothing()
+    return Merged(found, local, remote)
+
+
+def _times(sides: Sides) -> Times:
+    assert sides.remote is not None
+    seen = sides.remote.record.seen_at
+    return Times(sides.local.saved_at if isinstance(sides.local, Present) else seen, seen)

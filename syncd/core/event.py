@@ -1,0 +1,279 @@
+"""
+What an event means, whichever side it was read from.
+
+An `Event` is one VEVENT or one Graph event; an `Item` is one UID: a single event, or a series with
+its overrides and cancelled slots. Both sides are read into these values, and everything that is
+compared, merged or stored as a base is one of them. An override holds only what differs from what
+the series would give for its slot, since that is what it owns (Exchange stores it so).
+
+Knows nothing of JSON member names, content lines, ids or etags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from syncd.core.recurrence import Recurrence
+
+__all__ = [
+    "MASTER",
+    "OVERRIDE_FIELDS",
+    "PUSHED_FIELDS",
+    "SHOWN_FIELDS",
+    "AllDay",
+    "Attendee",
+    "Changes",
+    "Event",
+    "FieldKey",
+    "Importance",
+    "Item",
+    "Person",
+    "Response",
+    "Sensitivity",
+    "ShowAs",
+    "Timed",
+    "When",
+    "differing",
+    "effective",
+    "field_meaning",
+    "fields",
+    "meaning",
+    "overlaid",
+    "shifted",
+    "slot_of",
+]
+
+ShowAs = Literal["free", "tentative", "busy", "oof", "workingElsewhere", "unknown"]
+Sensitivity = Literal["normal", "personal", "private", "confidential"]
+Importance = Literal["low", "normal", "high"]
+Response = Literal["none", "accepted", "tentativelyAccepted", "declined"]
+AttendeeType = Literal["required", "optional", "resource"]
+
+
+class Timed(msgspec.Struct, frozen=True, tag="timed"):
+    """Wall-clock start and end, each in its own zone (a Windows zone name); naive datetimes."""
+
+    start: datetime
+    start_zone: str
+    end: datetime
+    end_zone: str
+
+
+class AllDay(msgspec.Struct, frozen=True, tag="allday"):
+    """Whole days; `end` is exclusive, as in RFC 5545 and in Graph."""
+
+    start: date
+    end: date
+
+
+When = Timed | AllDay
+
+
+class Person(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A mail address as given, and the name shown for it."""
+
+    address: str
+    name: str = ""
+
+
+class Attendee(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One invited person or room; `status` is Graph's word for the answer."""
+
+    address: str
+    name: str = ""
+    type: AttendeeType = "required"
+    status: str = "none"
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """
+    One event in full. The fields from `organizer` on are shown, never pushed.
+
+    `attendees` never names the owner: `invited_as` is the owner's address among the invited, ""
+    when the owner is the organizer, and `response` the owner's answer.
+    """
+
+    when: When
+    subject: str = ""
+    body: str = ""
+    location: str = ""
+    show_as: ShowAs = "busy"
+    sensitivity: Sensitivity = "normal"
+    importance: Importance = "normal"
+    categories: tuple[str, ...] = ()
+    reminder_min: int | None = None
+    attendees: tuple[Attendee, ...] = ()
+    response: Response = "none"
+    organizer: Person | None = None
+    is_cancelled: bool = False
+    join_url: str = ""
+    invited_as: str = ""
+
+
+class Changes(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an override owns: a set field differs from the series, an unset one is inherited."""
+
+    when: When | UnsetType = UNSET
+    subject: str | UnsetType = UNSET
+    body: str | UnsetType = UNSET
+    location: str | UnsetType = UNSET
+    show_as: ShowAs | UnsetType = UNSET
+    sensitivity: Sensitivity | UnsetType = UNSET
+    importance: Importance | UnsetType = UNSET
+    categories: tuple[str, ...] | UnsetType = UNSET
+    reminder_min: int | UnsetType | None = UNSET
+    attendees: tuple[Attendee, ...] | UnsetType = UNSET
+    response: Response | UnsetType = UNSET
+    organizer: Person | UnsetType | None = UNSET
+    is_cancelled: bool | UnsetType = UNSET
+    join_url: str | UnsetType = UNSET
+    invited_as: str | UnsetType = UNSET
+
+
+class Item(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    One UID.
+
+    `overrides` and `cancelled` are keyed by slot: the local date, in the series' zone, on which
+    the rule puts the occurrence. Exchange has at most one occurrence of a series a day.
+    """
+
+    master: Event
+    recurrence: Recurrence | None = None
+    overrides: dict[date, Changes] = msgspec.field(default_factory=dict)
+    cancelled: frozenset[date] = frozenset()
+
+
+PUSHED_FIELDS = (
+    "when",
+    "subject",
+    "body",
+    "location",
+    "show_as",
+    "sensitivity",
+    "importance",
+    "categories",
+    "reminder_min",
+    "attendees",
+    "response",
+)
+"""Fields of an `Event` that a person can change in a file."""
+
+SHOWN_FIELDS = ("people", "organizer", "is_cancelled", "join_url", "invited_as")
+"""Fields that only the service decides; `people` stands for names and answers of attendees."""
+
+OVERRIDE_FIELDS = PUSHED_FIELDS + SHOWN_FIELDS
+
+
+class FieldKey(NamedTuple):
+    """One mergeable field: `slot` is "" for the master, else the ISO date of the occurrence."""
+
+    slot: str
+    name: str
+
+
+MASTER = ""
+
+
+def slot_of(when: When) -> date:
+    """The local date on which an occurrence starts."""
+    return when.start if isinstance(when, AllDay) else when.start.date()
+
+
+def shifted(when: When, slot: date) -> When:
+    """The time that a series starting at `when` gives the occurrence of `slot`."""
+    match when:
+        case AllDay(start, end):
+            return AllDay(slot, slot + (end - start))
+        case Timed(start, start_zone, end, end_zone):
+            by = timedelta(days=(slot - start.date()).days)
+            return Timed(start + by, start_zone, end + by, end_zone)
+
+
+def effective(item: Item, slot: date) -> Event:
+    """The event that stands on `slot`: the series' values, and over them what the override owns."""
+    plain = msgspec.structs.replace(item.master, when=shifted(item.master.when, slot))
+    own = item.overrides.get(slot)
+    return plain if own is None else overlaid(plain, own)
+
+
+def overlaid(event: Event, own: Changes) -> Event:
+    """`event` with the set fields of `own` put over it."""
+    given = {
+        name: value
+        for name in Event.__struct_fields__
+        if (value := getattr(own, name)) is not UNSET
+    }
+    return msgspec.structs.replace(event, **given)
+
+
+def differing(event: Event, plain: Event) -> Changes:
+    """What `event`, standing where the series gives `plain`, has of its own."""
+    return Changes(
+        **{
+            name: getattr(event, name)
+            for name in Event.__struct_fields__
+            if field_meaning(event, name) != field_meaning(plain, name)
+        }
+    )
+
+
+def field_meaning(event: Event, name: str) -> object:
+    """The comparable meaning of one of the event's own members (attendees with their answers)."""
+    value = getattr(event, name)
+    if name == "attendees":
+        return (meaning("attendees", value), meaning("people", value))
+    return meaning(name, value)
+
+
+def meaning(name: str, value: Any) -> object:
+    """
+    What a value says, so that two spellings of the same thing compare equal.
+
+    Categories are a set regardless of case (the service's master list is), attendees a set of
+    address and type (order is not significant, a name alone is no edit); `people` adds answers.
+    """
+    match name:
+        case "categories":
+            return frozenset(category.casefold() for category in value)
+        case "attendees":
+            return frozenset((one.address.casefold(), one.type) for one in value)
+        case "people":
+            return frozenset((one.address.casefold(), one.name, one.status) for one in value)
+        case _:
+            return value
+
+
+def fields(item: Item) -> Mapping[FieldKey, Any]:
+    """All mergeable fields of an item, flat; an override contributes only what it owns."""
+    flat = dict(_event_fields(MASTER, item.master))
+    flat[FieldKey(MASTER, "recurrence")] = item.recurrence
+    for slot, own in item.overrides.items():
+        flat.update(_override_fields(slot.isoformat(), own))
+    for slot in item.cancelled:
+        flat[FieldKey(slot.isoformat(), "cancelled")] = True
+    return flat
+
+
+def _event_fields(slot: str, event: Event) -> Mapping[FieldKey, Any]:
+    flat = {FieldKey(slot, name): getattr(event, name) for name in PUSHED_FIELDS}
+    flat[FieldKey(slot, "people")] = event.attendees
+    for name in ("organizer", "is_cancelled", "join_url", "invited_as"):
+        flat[FieldKey(slot, name)] = getattr(event, name)
+    return flat
+
+
+def _override_fields(slot: str, own: Changes) -> Mapping[FieldKey, Any]:
+    flat: dict[FieldKey, Any] = {}
+    for name in Event.__struct_fields__:
+        value = getattr(own, name)
+        if value is not UNSET:
+            flat[FieldKey(slot, name)] = value
+            if name == "attendees":
+                flat[FieldKey(slot, "people")] = value
+    return flat

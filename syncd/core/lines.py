@@ -1,0 +1,326 @@
+"""
+An .ics file as a tree of raw content lines (RFC 5545 3.1, 3.4, 3.6).
+
+Every line keeps the bytes it came with, its folding included, so that a file goes back byte for
+byte but for the lines that someone replaces. Knows the syntax of lines and components, and
+nothing of what a property means; a line that is no content line is kept where it stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+__all__ = [
+    "Component",
+    "Document",
+    "Line",
+    "Unreadable",
+    "escape",
+    "folded",
+    "line_text",
+    "new_component",
+    "new_line",
+    "param",
+    "parse",
+    "split_list",
+    "to_bytes",
+    "unescape",
+]
+
+BOM = b"\xef\xbb\xbf"
+MAX_DEPTH = 20
+FOLD_OCTETS = 75
+_NAME = re.compile(r"[A-Za-z0-9-]+")
+_PARAM = re.compile(r';([A-Za-z0-9-]+)=((?:"[^"]*"|[^",;:])*(?:,(?:"[^"]*"|[^",;:])*)*)')
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Why a file cannot be read as a calendar object; `line` counts from 1, 0 is the whole file."""
+
+    code: str
+    line: int
+    reason: str
+
+
+@dataclass(slots=True, eq=False)
+class Line:
+    """
+    One logical line. `raw` are its bytes with folds and line end; `name` is in upper case and ""
+    for a line that is no content line; parameter names are in upper case, values unquoted.
+    """
+
+    raw: bytes
+    number: int
+    name: str = ""
+    params: tuple[tuple[str, str], ...] = ()
+    value: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Component:
+    """A BEGIN..END block; `parts` are its lines and inner components in the order of the file."""
+
+    name: str
+    begin: Line
+    parts: list[Line | Component] = field(default_factory=list)
+    end: Line = field(default_factory=lambda: Line(b"", 0))
+
+    def lines(self, *names: str) -> list[Line]:
+        """The direct lines with one of `names` (all content lines when none is given)."""
+        return [
+            part
+            for part in self.parts
+            if isinstance(part, Line) and part.name and (not names or part.name in names)
+        ]
+
+    def first(self, name: str) -> Line | None:
+        """The first direct line called `name`."""
+        for part in self.parts:
+            if isinstance(part, Line) and part.name == name:
+                return part
+        return None
+
+    def components(self, name: str) -> list[Component]:
+        """The direct inner components called `name`."""
+        return [part for part in self.parts if isinstance(part, Component) and part.name == name]
+
+
+@dataclass(slots=True, eq=False)
+class Document:
+    """A whole file: what stands before the calendar (BOM, blank lines), the calendar, the rest."""
+
+    head: bytes
+    calendar: Component
+    tail: bytes
+    eol: bytes
+
+
+def parse(data: bytes) -> Document | Unreadable:
+    """
+    Read a file holding exactly one VCALENDAR.
+
+    Bytes are decoded strictly, after unfolding, since a fold may split a UTF-8 sequence.
+    """
+    if not data.strip(BOM + b" \t\r\n"):
+        return Unreadable("empty-file", 0, "the file is empty")
+    head, body = (BOM, data[3:]) if data.startswith(BOM) else (b"", data)
+    eol = b"\r\n" if b"\r\n" in body else b"\n"
+    try:
+        return _document(head, eol, _logical_lines(body))
+    except _SyntaxTrouble as trouble:
+        return trouble.found
+
+
+class _SyntaxTrouble(Exception):
+    def __init__(self, code: str, line: int, reason: str) -> None:
+        super().__init__(reason)
+        self.found = Unreadable(code, line, reason)
+
+
+def _logical_lines(body: bytes) -> Iterator[Line]:
+    physical = body.splitlines(keepends=True) if b"\r" not in body else _physical(body)
+    start, at = 1, 0
+    while at < len(physical):
+        end = at + 1
+        while end < len(physical) and physical[end][:1] in (b" ", b"\t"):
+            end += 1
+        yield _logical(physical[at:end], start)
+        start += end - at
+        at = end
+
+
+def _physical(body: bytes) -> list[bytes]:
+    return [line for line in re.split(rb"(?<=\n)", body) if line]
+
+
+def _logical(folded: list[bytes], number: int) -> Line:
+    raw = b"".join(folded)
+    whole = folded[0].rstrip(b"\r\n")
+    if len(folded) > 1:
+        whole += b"".join(part[1:].rstrip(b"\r\n") for part in folded[1:])
+    try:
+        text = whole.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _SyntaxTrouble("encoding", number, "the line is not valid UTF-8") from None
+    return _content_line(raw, number, text)
+
+
+def _content_line(raw: bytes, number: int, text: str) -> Line:
+    name = _NAME.match(text)
+    if name is None:
+        return Line(raw, number)
+    if ";TZID=(" in text or ";TZID=tzone:" in text:
+        return _loose_line(raw, number, text)
+    at, params = name.end(), []
+    while text[at : at + 1] == ";":
+        found = _PARAM.match(text, at)
+        if found is None:
+            return _loose_line(raw, number, text)
+        params.append((found[1].upper(), _unquoted(found[2])))
+        at = found.end()
+    if text[at : at + 1] != ":":
+        return _loose_line(raw, number, text)
+    return Line(raw, number, name[0].upper(), tuple(params), text[at + 1 :])
+
+
+def _loose_line(raw: bytes, number: int, text: str) -> Line:
+    # Outlook writes TZID=(UTC+01:00) Amsterdam unquoted, and some programs TZID=tzone://...:
+    # the value of a date is what follows the last colon.
+    found = re.fullmatch(r"([A-Za-z0-9-]+);TZID=([^;]*):(\d{8}(?:T\d{6}Z?)?)", text)
+    if found is None:
+        return Line(raw, number)
+    return Line(raw, number, found[1].upper(), (("TZID", found[2].strip('"')),), found[3])
+
+
+def _unquoted(value: str) -> str:
+    if '"' in value:
+        value = value.replace('"', "")
+    if "^" in value:  # RFC 6868
+        value = re.sub(r"\^([n'^])", lambda m: {"n": "\n", "'": '"', "^": "^"}[m[1]], value)
+    return value
+
+
+def _document(head: bytes, eol: bytes, lines: Iterator[Line]) -> Document:
+    before = head
+    for line in lines:
+        if line.name:
+            break
+        if line.raw.strip():
+            raise _SyntaxTrouble(
+                "parse-error", line.number, "a calendar begins with BEGIN:VCALENDAR"
+            )
+        before += line.raw
+    else:
+        raise _SyntaxTrouble("parse-error", 1, "the file holds no calendar")
+    if (line.name, line.value.strip().upper()) != ("BEGIN", "VCALENDAR"):
+        raise _SyntaxTrouble("parse-error", line.number, "a calendar begins with BEGIN:VCALENDAR")
+    calendar = _component(line, lines)
+    return Document(before, calendar, _tail(lines), eol)
+
+
+def _component(begin: Line, lines: Iterator[Line]) -> Component:
+    open_: list[Component] = [Component(begin.value.strip().upper(), begin)]
+    for line in lines:
+        inner = open_[-1]
+        if line.name == "BEGIN":
+            if len(open_) >= MAX_DEPTH:
+                raise _SyntaxTrouble("parse-error", line.number, "components are nested too deeply")
+            open_.append(Component(line.value.strip().upper(), line))
+        elif line.name == "END":
+            _close(inner, line)
+            open_.pop()
+            if not open_:
+                return inner
+            open_[-1].parts.append(inner)
+        else:
+            inner.parts.append(line)
+    missing = open_[-1]
+    raise _SyntaxTrouble("parse-error", missing.begin.number, f"END:{missing.name} is missing")
+
+
+def _close(component: Component, end: Line) -> None:
+    if end.value.strip().upper() != component.name:
+        raise _SyntaxTrouble(
+            "parse-error", end.number, f"END does not match BEGIN:{component.name[:40]}"
+        )
+    component.end = end
+
+
+def _tail(lines: Iterator[Line]) -> bytes:
+    tail = b""
+    for line in lines:
+        if line.name == "BEGIN":
+            raise _SyntaxTrouble("several-calendars", line.number, "the file holds two calendars")
+        if line.raw.strip(b" \t\r\n\x1a"):
+            raise _SyntaxTrouble("parse-error", line.number, "text stands after END:VCALENDAR")
+        tail += line.raw
+    return tail
+
+
+def to_bytes(document: Document) -> bytes:
+    """The file again; untouched lines are what was read."""
+    parts = [document.head]
+    _collect(document.calendar, parts)
+    parts.append(document.tail)
+    return b"".join(parts)
+
+
+def _collect(component: Component, into: list[bytes]) -> None:
+    into.append(component.begin.raw)
+    for part in component.parts:
+        if isinstance(part, Component):
+            _collect(part, into)
+        else:
+            into.append(part.raw)
+    into.append(component.end.raw)
+
+
+def new_line(text: str, eol: bytes = b"\r\n") -> Line:
+    """A line of ours from its unfolded text, folded at 75 octets without splitting a character."""
+    line = _content_line(b"", 0, text)
+    line.raw = folded(text, eol)
+    return line
+
+
+def folded(text: str, eol: bytes = b"\r\n") -> bytes:
+    """Fold one logical line (RFC 5545 3.1)."""
+    data = text.encode("utf-8", "replace")
+    if len(data) <= FOLD_OCTETS:
+        return data + eol
+    pieces, start, room = [], 0, FOLD_OCTETS
+    while len(data) - start > room:
+        end = start + room
+        while data[end] & 0xC0 == 0x80:
+            end -= 1
+        pieces.append(data[start:end])
+        start, room = end, FOLD_OCTETS - 1
+    pieces.append(data[start:])
+    return (eol + b" ").join(pieces) + eol
+
+
+def new_component(name: str, inner: Iterable[Line | Component], eol: bytes = b"\r\n") -> Component:
+    """A component of ours."""
+    begin, end = new_line(f"BEGIN:{name}", eol), new_line(f"END:{name}", eol)
+    return Component(name, begin, list(inner), end)
+
+
+def line_text(line: Line) -> str:
+    """A line unfolded, as `syncd problems` shows it."""
+    return re.sub(rb"\r?\n[ \t]", b"", line.raw).decode("utf-8", "replace").rstrip("\r\n")
+
+
+def param(line: Line, name: str) -> str:
+    """The first value of a parameter, "" when it is absent."""
+    for key, value in line.params:
+        if key == name:
+            return value
+    return ""
+
+
+def unescape(value: str) -> str:
+    """TEXT to text (RFC 5545 3.3.11)."""
+    if "\\" not in value:
+        return value
+    return _ESCAPED.sub(lambda m: "\n" if m[1] in "nN" else m[1], value)
+
+
+def escape(text: str) -> str:
+    """Text to TEXT; control characters, which TEXT cannot hold, are left out."""
+    text = text.replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "\n" in text:
+        text = text.replace("\n", "\\n")
+    return _CONTROL.sub("", text)
+
+
+def split_list(value: str) -> list[str]:
+    """A TEXT list at its unescaped commas, each value unescaped and trimmed, empty ones dropped."""
+    pieces = re.split(r"(?<!\\)((?:\\\\)*),", value)
+    joined = [first + odd for first, odd in zip(pieces[::2], [*pieces[1::2], ""], strict=True)]
+    return [text for piece in joined if (text := unescape(piece).strip())]

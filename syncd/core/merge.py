@@ -1,0 +1,256 @@
+"""
+Three-way merge of one item, field by field.
+
+Each side is compared with its own base, never with the other side, because the mapping loses
+detail both ways: two sides need not be equal to agree. Knows nothing of rights, mail or requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import Enum
+from typing import Any, Final
+
+import msgspec
+
+from syncd.core.event import (
+    MASTER,
+    PUSHED_FIELDS,
+    Changes,
+    Event,
+    FieldKey,
+    Item,
+    fields,
+    meaning,
+)
+from syncd.core.policies import FieldConflict, Policy, Winner
+
+__all__ = ["ABSENT", "Merge", "Settled", "Times", "agree", "changed", "merge", "overlay"]
+
+
+class _Absent(Enum):
+    ABSENT = "absent"
+
+
+ABSENT: Final = _Absent.ABSENT
+"""A field that an override does not own, a slot that is not cancelled."""
+
+_LOCAL_NAMES = frozenset((*PUSHED_FIELDS, "recurrence", "cancelled"))
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When the file was saved and when the service's version was seen, as aware UTC."""
+
+    local_at: datetime
+    remote_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A conflict and how the policy decided it."""
+
+    conflict: FieldConflict
+    winner: Winner
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """
+    The outcome, as field keys: `push` goes to the service with the local value, `pull` into the
+    file with the remote value, `agreed` changed alike on both sides, `conflicts` were decided.
+    A conflict that waits for a person is in neither push nor pull.
+    """
+
+    push: frozenset[FieldKey]
+    pull: frozenset[FieldKey]
+    agreed: frozenset[FieldKey]
+    conflicts: tuple[Settled, ...] = ()
+
+
+def changed(before: Item, after: Item, *, local: bool) -> frozenset[FieldKey]:
+    """The fields whose meaning differs; a local projection knows only what a file can say."""
+    old, new = fields(before), fields(after)
+    return frozenset(
+        key
+        for key in old.keys() | new.keys()
+        if (not local or key.name in _LOCAL_NAMES) and not _same(key, old, new)
+    )
+
+
+def _same(key: FieldKey, one: Mapping[FieldKey, Any], other: Mapping[FieldKey, Any]) -> bool:
+    return _meaning(key, one) == _meaning(key, other)
+
+
+def _meaning(key: FieldKey, values: Mapping[FieldKey, Any]) -> object:
+    value = values.get(key, ABSENT)
+    return value if value is ABSENT else meaning(key.name, value)
+
+
+def merge(
+    base_local: Item, base_remote: Item, local: Item, remote: Item, policy: Policy, times: Times
+) -> Merge:
+    """
+    Merge two sides that both moved away from their bases.
+
+    Fields changed on one side only go across; a field changed on both goes by `policy` unless both
+    changed it alike. Whoever takes an occurrence away meets an edit of it as one conflict.
+    """
+    by_local = changed(base_local, local, local=True)
+    by_remote = changed(base_remote, remote, local=False)
+    ours, theirs = fields(local), fields(remote)
+    both = by_local & by_remote
+    agreed = frozenset(key for key in both if _same(key, ours, theirs))
+    settled = tuple(
+        _decide(key, fields(base_local), ours, theirs, policy, times)
+        for key in sorted(both - agreed)
+    )
+    push = (by_local - by_remote) | _won(settled, "local")
+    pull = (by_remote - by_local) | _won(settled, "remote")
+    return _cancellations(
+        Merge(push, pull, agreed, settled), by_local, by_remote, ours, theirs, times
+    )
+
+
+def _decide(
+    key: FieldKey,
+    base: Mapping[FieldKey, Any],
+    ours: Mapping[FieldKey, Any],
+    theirs: Mapping[FieldKey, Any],
+    policy: Policy,
+    times: Times,
+) -> Settled:
+    conflict = FieldConflict(
+        key,
+        base.get(key, ABSENT),
+        ours.get(key, ABSENT),
+        theirs.get(key, ABSENT),
+        times.local_at,
+        times.remote_at,
+    )
+    return Settled(conflict, policy(conflict))
+
+
+def _won(settled: tuple[Settled, ...], winner: Winner) -> frozenset[FieldKey]:
+    return frozenset(one.conflict.key for one in settled if one.winner == winner)
+
+
+def _cancellations(
+    found: Merge,
+    by_local: frozenset[FieldKey],
+    by_remote: frozenset[FieldKey],
+    ours: Mapping[FieldKey, Any],
+    theirs: Mapping[FieldKey, Any],
+    times: Times,
+) -> Merge:
+    """An occurrence taken away on one side and edited on the other follows the service."""
+    push, pull, conflicts = set(found.push), set(found.pull), list(found.conflicts)
+    slots = {key.slot for key in by_local | by_remote if key.name == "cancelled"}
+    for slot in slots:
+        local_edit = {k for k in by_local if k.slot == slot and k.name != "cancelled" and k in ours}
+        remote_edit = {
+            k for k in by_remote if k.slot == slot and k.name != "cancelled" and k in theirs
+        }
+        key = FieldKey(slot, "cancelled")
+        if key in by_remote and key not in by_local and local_edit:
+            push -= local_edit
+            conflicts += [_lost(k, ours, theirs, times) for k in sorted(local_edit)]
+        if key in by_local and key not in by_remote and remote_edit:
+            push.discard(key)
+            pull |= remote_edit | {key}
+            conflicts.append(_lost(key, ours, theirs, times))
+    return Merge(frozenset(push), frozenset(pull), found.agreed, tuple(conflicts))
+
+
+def _lost(
+    key: FieldKey, ours: Mapping[FieldKey, Any], theirs: Mapping[FieldKey, Any], times: Times
+) -> Settled:
+    conflict = FieldConflict(
+        key,
+        ABSENT,
+        ours.get(key, ABSENT),
+        theirs.get(key, ABSENT),
+        times.local_at,
+        times.remote_at,
+    )
+    return Settled(conflict, "remote")
+
+
+def agree(local: Item, remote: Item, policy: Policy, times: Times) -> Merge:
+    """
+    Two sides that are the same item without a common base (after an import or a lost state).
+
+    What says the same is agreed; every difference is a conflict by `policy`.
+    """
+    ours, theirs = fields(local), fields(remote)
+    agreed: set[FieldKey] = set()
+    settled: list[Settled] = []
+    pull: set[FieldKey] = set()
+    for key in sorted(ours.keys() | theirs.keys()):
+        if key.name not in _LOCAL_NAMES:
+            continue
+        if _same(key, ours, theirs):
+            agreed.add(key)
+        else:
+            settled.append(_decide(key, {}, ours, theirs, policy, times))
+    pull |= _won(tuple(settled), "remote")
+    push = _won(tuple(settled), "local")
+    return Merge(push, frozenset(pull), frozenset(agreed), tuple(settled))
+
+
+def overlay(onto: Item, keys: frozenset[FieldKey], source: Item) -> Item:
+    """`onto` with the named fields taken from `source`: how a base moves when a write is settled."""
+    values = fields(source)
+    master = onto.master
+    recurrence = onto.recurrence
+    overrides = {slot: _as_dict(own) for slot, own in onto.overrides.items()}
+    cancelled = set(onto.cancelled)
+    for key in keys:
+        value = values.get(key, ABSENT)
+        if key.slot == MASTER:
+            if key.name == "recurrence":
+                recurrence = None if value is ABSENT else value
+            elif key.name in _MEMBERS and value is not ABSENT:
+                master = msgspec.structs.replace(master, **{key.name: value})
+            elif key.name == "people" and value is not ABSENT:
+                master = msgspec.structs.replace(master, attendees=value)
+            continue
+        _overlay_slot(key, value, overrides, cancelled)
+    return Item(
+        master,
+        recurrence,
+        {slot: Changes(**own) for slot, own in overrides.items()},
+        frozenset(cancelled),
+    )
+
+
+_MEMBERS = frozenset(Event.__struct_fields__)
+
+
+def _overlay_slot(
+    key: FieldKey, value: Any, overrides: dict[date, dict[str, Any]], cancelled: set[date]
+) -> None:
+    slot = date.fromisoformat(key.slot)
+    if key.name == "cancelled":
+        if value is ABSENT:
+            cancelled.discard(slot)
+        else:
+            cancelled.add(slot)
+            overrides.pop(slot, None)
+        return
+    name = "attendees" if key.name == "people" else key.name
+    own = overrides.setdefault(slot, {})
+    if value is ABSENT:
+        own.pop(name, None)
+    else:
+        own[name] = value
+
+
+def _as_dict(own: Changes) -> dict[str, Any]:
+    return {
+        name: value
+        for name in Changes.__struct_fields__
+        if (value := getattr(own, name)) is not msgspec.UNSET
+    }

@@ -1,0 +1,445 @@
+"""
+What syncd remembers, as values: records that are read, and changes that are written together.
+
+A round reads records and hands back changes; the store carries out a list of changes in one
+transaction. Nothing here knows SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, NewType
+
+import msgspec
+
+from syncd.core.event import Item
+from syncd.core.ids import (
+    AccountName,
+    CalendarId,
+    DeltaLink,
+    FileName,
+    Fingerprint,
+    GraphId,
+    ProblemId,
+    RoundId,
+    TransactionId,
+    Uid,
+)
+
+__all__ = [
+    "AccountRecord",
+    "AddHistory",
+    "CalendarKey",
+    "CalendarRecord",
+    "Change",
+    "ClearVerdict",
+    "CountDeletion",
+    "Doubt",
+    "DoubtKind",
+    "DropDoubt",
+    "DropItem",
+    "DropOutbox",
+    "DropRemote",
+    "DropView",
+    "HistoryRecord",
+    "ItemRecord",
+    "NoTodo",
+    "OutboxEntry",
+    "Phase",
+    "Problem",
+    "PutDoubt",
+    "PutItem",
+    "PutOutbox",
+    "PutProblems",
+    "PutRemote",
+    "PutVerdict",
+    "PutView",
+    "RemoteRecord",
+    "Restamp",
+    "SeenRemote",
+    "Side",
+    "StoredStat",
+    "Todo",
+    "VerdictKind",
+    "VerdictRecord",
+    "View",
+]
+
+CalendarKey = NewType("CalendarKey", int)
+"""The store's own number of a calendar."""
+
+Side = Literal["local", "remote"]
+Phase = Literal["new", "import", "recovery", "live"]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRecord:
+    """What was learnt of a mailbox: who it is, its zone, when that was asked."""
+
+    name: AccountName
+    user_id: str
+    addresses: tuple[str, ...]
+    zone: str
+    identified_at: datetime | None
+    listed_at: datetime | None
+    export_dir: str
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarRecord:
+    """
+    A calendar and its folder's name; `status` "gone" keeps the folder and syncs nothing.
+
+    `phase` is new (the folder was not looked at yet), import (it held files and no marker),
+    recovery (it bears a marker of a state that is lost) or live.
+    """
+
+    key: CalendarKey
+    account: AccountName
+    id: CalendarId
+    name: str
+    color: str
+    folder: str
+    can_edit: bool
+    status: Literal["active", "gone"]
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """
+    Where the delta round of a calendar stands.
+
+    `link` is the next page while `complete` is False, the delta link when it is True; `sweep` is
+    the number of the full view being read: what it has not seen by its end is looked for.
+    """
+
+    link: DeltaLink | None
+    complete: bool
+    start: datetime
+    end: datetime
+    opened_at: datetime
+    sweep: int
+    true_up_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRecord:
+    """An event as received; a series is its master with exceptions and cancelled slots."""
+
+    graph_id: GraphId
+    uid: Uid
+    etag: str
+    raw: bytes
+    seen_at: datetime
+    sweep: int
+    outside: bool = False
+    exceptions: tuple[GraphId, ...] = ()
+
+
+class StoredStat(msgspec.Struct, frozen=True):
+    """A file's stat, as in `syncd.ports.FileStat`."""
+
+    mtime_ns: int
+    ctime_ns: int
+    size: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRecord:
+    """
+    One UID of a calendar: its event, its file, and both bases.
+
+    `content` is the last readable content of the file. `local_only` items are not followed on the
+    service any more (a person chose to keep the file).
+    """
+
+    uid: Uid
+    graph_id: GraphId | None = None
+    file: FileName | None = None
+    fingerprint: Fingerprint | None = None
+    stat: StoredStat | None = None
+    base_local: Item | None = None
+    base_remote: Item | None = None
+    content: bytes = b""
+    local_only: bool = False
+
+
+DoubtKind = Literal["series", "removed", "fetch", "unseen"]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """
+    Something that a page said and that a read by id has to settle.
+
+    `series`: a series was touched; `removed`: the view named it as removed; `unseen`: a whole view
+    did not show it; `fetch`: a new event whose extended property is not known yet.
+    """
+
+    graph_id: GraphId
+    kind: DoubtKind
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """
+    A write that is durable before it leaves.
+
+    `state`: ready (not sent yet), sent (left; after a crash that means in doubt), doubt (the
+    answer was lost). `expects` are the local values that the write carries, to settle bases with;
+    `slot` is "" for the master.
+    """
+
+    number: int
+    uid: Uid
+    kind: Literal["create", "patch", "delete", "delete-occurrence", "respond"]
+    slot: str
+    graph_id: GraphId | None
+    action: str
+    body: bytes
+    transaction_id: TransactionId | None
+    state: Literal["ready", "sent", "doubt"]
+    since: datetime
+    keys: tuple[tuple[str, str], ...]
+    expects: Item | None
+    before_etag: str
+    mails: tuple[str, ...] = ()
+    mail_kind: str = ""
+
+
+ProblemKind = Literal[
+    "conflict",
+    "unreadable",
+    "hold",
+    "held-mail",
+    "held-deletions",
+    "held-import",
+    "in-doubt",
+    "refused",
+    "folder",
+    "gone-or-new",
+    "calendar-gone",
+    "notice",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One matter of `syncd problems`; `exact` tells what precisely a person would approve."""
+
+    id: ProblemId
+    kind: ProblemKind
+    code: str
+    needs_person: bool
+    account: AccountName
+    calendar: str
+    uid: Uid | None
+    file: str
+    summary: str
+    line: int
+    reason: str
+    hint: str
+    since: datetime
+    fields: tuple[str, ...] = ()
+    base: Any = None
+    local: Any = None
+    remote: Any = None
+    mail_class: str = ""
+    to: tuple[str, ...] = ()
+    items: tuple[Mapping[str, str], ...] = ()
+    exact: str = ""
+
+
+VerdictKind = Literal["approved", "discarded", "local", "remote", "both", "sent"]
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRecord:
+    """What a person decided of a problem: it counts while the matter is exactly the same."""
+
+    problem: ProblemId
+    kind: VerdictKind
+    exact: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRecord:
+    """One change of one side."""
+
+    number: int
+    round: RoundId
+    at: datetime
+    calendar: str
+    uid: Uid
+    side: Side
+    what: str
+    fields: tuple[str, ...]
+    before: bytes
+    after: bytes
+
+
+# --- changes ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PutView:
+    """Move the cursor."""
+
+    view: View
+
+
+@dataclass(frozen=True, slots=True)
+class DropView:
+    """Forget the cursor: the next pull opens a fresh view."""
+
+
+@dataclass(frozen=True, slots=True)
+class PutRemote:
+    """An event was received; its item has work to do unless `quiet`."""
+
+    record: RemoteRecord
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DropRemote:
+    """An event is gone from the calendar; its item has work to do."""
+
+    graph_id: GraphId
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRemote:
+    """A full view showed events as they are known (ids)."""
+
+    graph_ids: tuple[GraphId, ...]
+    sweep: int
+
+
+@dataclass(frozen=True, slots=True)
+class PutDoubt:
+    """Something has to be asked by id."""
+
+    doubt: Doubt
+
+
+@dataclass(frozen=True, slots=True)
+class DropDoubt:
+    """It was asked and answered."""
+
+    doubt: Doubt
+
+
+@dataclass(frozen=True, slots=True)
+class PutItem:
+    """The item as it is now."""
+
+    item: ItemRecord
+
+
+@dataclass(frozen=True, slots=True)
+class DropItem:
+    """Neither side has it any more."""
+
+    uid: Uid
+
+
+@dataclass(frozen=True, slots=True)
+class Restamp:
+    """A file's stat moved while its bytes stayed."""
+
+    file: FileName
+    stat: StoredStat
+
+
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """An item has to be reconciled."""
+
+    uid: Uid
+
+
+@dataclass(frozen=True, slots=True)
+class NoTodo:
+    """An item was reconciled."""
+
+    uid: Uid
+
+
+@dataclass(frozen=True, slots=True)
+class PutOutbox:
+    """A write is meant, leaves, or is in doubt."""
+
+    entry: OutboxEntry
+
+
+@dataclass(frozen=True, slots=True)
+class DropOutbox:
+    """A write is settled."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class PutProblems:
+    """All problems of one subject (a UID, or "" for the calendar), replacing what was listed."""
+
+    subject: str
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PutVerdict:
+    """A person decided."""
+
+    verdict: VerdictRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ClearVerdict:
+    """The decision was carried out."""
+
+    problem: ProblemId
+
+
+@dataclass(frozen=True, slots=True)
+class CountDeletion:
+    """A deletion was carried out; the guard counts those of the last hour."""
+
+    side: Side
+    uid: Uid
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AddHistory:
+    """A change was made by either side; `number` in the record is ignored."""
+
+    record: HistoryRecord
+
+
+Change = (
+    PutView
+    | DropView
+    | PutRemote
+    | DropRemote
+    | SeenRemote
+    | PutDoubt
+    | DropDoubt
+    | PutItem
+    | DropItem
+    | Restamp
+    | Todo
+    | NoTodo
+    | PutOutbox
+    | DropOutbox
+    | PutProblems
+    | PutVerdict
+    | ClearVerdict
+    | CountDeletion
+    | AddHistory
+)

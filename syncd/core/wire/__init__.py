@@ -1,0 +1,1 @@
+"""Readers and writers between the two wire forms (JSON, content lines) and `syncd.core.event`."""

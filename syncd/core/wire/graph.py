@@ -1,0 +1,641 @@
+"""
+Graph's event JSON, read into an `Item`, and an `Item`'s fields as the JSON that a write sends.
+
+Knows Graph's member names and habits (fillers, seven fraction digits, UTC by default, all-day
+midnights whose zone is only a label). Knows no URLs and no rights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from syncd.core.body import HeldBody, KeepBody, SendBody, ServerBody, edit, shown_text
+from syncd.core.event import (
+    AllDay,
+    Attendee,
+    Changes,
+    Event,
+    Item,
+    Person,
+    Timed,
+    When,
+    differing,
+    shifted,
+)
+from syncd.core.ids import Uid
+from syncd.core.recurrence import Inexpressible, Recurrence, from_graph, occurrences, to_graph
+from syncd.core.wire.holds import Hold, hold
+from syncd.core.wire.ics_read import Owner
+from syncd.core.wire.ics_write import Stamps
+from syncd.core.zones import (
+    WindowsZone,
+    instant,
+    is_unresolvable_server_zone,
+    wall_time,
+    windows_zone,
+)
+
+__all__ = [
+    "ICAL_UID_PROPERTY",
+    "RemoteEvent",
+    "Row",
+    "create_body",
+    "decode_event",
+    "decode_row",
+    "exception_slots",
+    "patch_fields",
+    "read_item",
+    "server_body",
+    "stamps",
+    "uid_of",
+]
+
+UTC = WindowsZone("UTC")
+ICAL_UID_PROPERTY = "String {BD59F806-683C-4EB2-90FF-7ED5109F6324} Name ical-uid"
+_GLOBAL_OBJECT_ID = "040000008200E00074C5B7101A82E008"
+_WRAPPED_UID = "7643616C2D55696401000000"  # "vCal-Uid" and a version number, MS-OXCICAL
+
+
+class _Moment(Struct, rename="camel", gc=False):
+    date_time: str
+    time_zone: str = "UTC"
+
+
+class _Body(Struct, rename="camel", gc=False):
+    content_type: str = "html"
+    content: str | None = ""
+
+
+class _Location(Struct, rename="camel", gc=False):
+    display_name: str | None = ""
+
+
+class _EmailAddress(Struct, gc=False):
+    address: str | None = ""
+    name: str | None = ""
+
+
+class _Recipient(Struct, rename="camel", gc=False):
+    email_address: _EmailAddress | None = None
+
+
+class _Status(Struct, gc=False):
+    response: str | None = "none"
+
+
+class _GraphAttendee(Struct, rename="camel"):
+    email_address: _EmailAddress | None = None
+    type: str | None = "required"
+    status: _Status | None = None
+
+
+class _OnlineMeeting(Struct, rename="camel", gc=False):
+    join_url: str | None = ""
+
+
+class _Extended(Struct, gc=False):
+    id: str
+    value: str | None = ""
+
+
+class RemoteEvent(Struct, rename="camel"):
+    """One event as Graph sends it; what syncd does not use is not decoded."""
+
+    id: str
+    type: str | None = "singleInstance"
+    etag: str | None = msgspec.field(default="", name="@odata.etag")
+    series_master_id: str | None = None
+    i_cal_uid: str | None = msgspec.field(default="", name="iCalUId")
+    created_date_time: str | None = None
+    last_modified_date_time: str | None = None
+    subject: str | None = ""
+    body: _Body | None = None
+    start: _Moment | None = None
+    end: _Moment | None = None
+    is_all_day: bool | None = False
+    original_start_time_zone: str | None = ""
+    original_end_time_zone: str | None = ""
+    original_start: str | None = None
+    occurrence_id: str | None = None
+    recurrence: dict[str, Any] | None = None
+    location: _Location | None = None
+    locations: list[dict[str, Any]] | None = None
+    show_as: str | None = "busy"
+    sensitivity: str | None = "normal"
+    importance: str | None = "normal"
+    categories: list[str] | None = None
+    is_reminder_on: bool | None = False
+    reminder_minutes_before_start: int | None = 0
+    attendees: list[_GraphAttendee] | None = None
+    organizer: _Recipient | None = None
+    is_organizer: bool | None = True
+    is_cancelled: bool | None = False
+    is_draft: bool | None = False
+    is_online_meeting: bool | None = False
+    online_meeting: _OnlineMeeting | None = None
+    response_status: _Status | None = None
+    response_requested: bool | None = True
+    cancelled_occurrences: list[str] | None = None
+    exception_occurrences: list[RemoteEvent] | None = None
+    single_value_extended_properties: list[_Extended] | None = None
+
+    @property
+    def has_others(self) -> bool:
+        """Whether anyone but the owner could be mailed about it."""
+        return bool(self.attendees)
+
+    @property
+    def join_url(self) -> str:
+        """The link to an online meeting, "" for other events."""
+        return (self.online_meeting.join_url or "") if self.online_meeting else ""
+
+
+class Row(Struct, rename="camel"):
+    """The head of a delta row: enough to tell which kind it is."""
+
+    id: str
+    type: str | None = None
+    series_master_id: str | None = None
+    removed: dict[str, Any] | None = msgspec.field(default=None, name="@removed")
+
+
+_event_decoder = msgspec.json.Decoder(RemoteEvent)
+_row_decoder = msgspec.json.Decoder(Row)
+
+
+def decode_event(raw: bytes | msgspec.Raw) -> RemoteEvent:
+    """One event. Raises msgspec.DecodeError (ValidationError included)."""
+    return _event_decoder.decode(raw)
+
+
+def decode_row(raw: bytes | msgspec.Raw) -> Row:
+    """The head of one row. Raises msgspec.DecodeError."""
+    return _row_decoder.decode(raw)
+
+
+# --- identity --------------------------------------------------------------------------------------
+
+
+def uid_of(event: RemoteEvent) -> Uid:
+    """
+    The UID of the event's file: the one it was created with from a file, else Graph's iCalUId.
+
+    Exchange wraps the UIDs of foreign calendars in a hexadecimal Global Object ID (MS-OXCICAL
+    2.1.3.1.1.20.26); they are unwrapped, so that the file bears the UID that others know.
+    """
+    for extended in event.single_value_extended_properties or ():
+        if extended.id.casefold() == ICAL_UID_PROPERTY.casefold() and extended.value:
+            return Uid(extended.value)
+    return Uid(_unwrapped(event.i_cal_uid or "") or f"graph-{event.id}")
+
+
+def _unwrapped(ical_uid: str) -> str:
+    upper = ical_uid.upper()
+    if not upper.startswith(_GLOBAL_OBJECT_ID) or len(upper) < 80:
+        return ical_uid
+    data = upper[80:]
+    if data.startswith(_WRAPPED_UID):
+        try:
+            text = bytes.fromhex(data[len(_WRAPPED_UID) :]).split(b"\0")[0].decode()
+        except ValueError:
+            return upper
+        return text or upper
+    return upper
+
+
+def stamps(event: RemoteEvent) -> Stamps:
+    """CREATED and LAST-MODIFIED for the file; a fixed instant where Graph gives none."""
+    modified = _stamp(event.last_modified_date_time) or "19700101T000000Z"
+    return Stamps(_stamp(event.created_date_time), modified)
+
+
+def _stamp(value: str | None) -> str:
+    if not value or len(value) < 19 or value.startswith("0001"):
+        return ""
+    digits = value[:19].replace("-", "").replace(":", "")
+    return f"{digits}Z" if digits.replace("T", "").isdigit() else ""
+
+
+# --- reading ---------------------------------------------------------------------------------------
+
+
+def read_item(event: RemoteEvent, owner: Owner) -> Item:
+    """
+    A single event or a series (a master fetched with its exceptions and cancelled slots).
+
+    Raises: ValueError: a time or a rule that cannot be read.
+    """
+    if event.recurrence is None:
+        return Item(_event(event, owner, None))
+    zone = _series_zone(event, owner)
+    master = _event(event, owner, zone)
+    rule = from_graph(event.recurrence, _start_date(master.when))
+    if isinstance(rule, Inexpressible):
+        raise ValueError(f"the recurrence cannot be read: {rule.reason}")
+    cancelled = frozenset(_cancelled(event))
+    overrides = _overrides(event, owner, zone, master, rule, cancelled)
+    return Item(master, rule, overrides, cancelled)
+
+
+def _start_date(when: When) -> date:
+    return when.start if isinstance(when, AllDay) else when.start.date()
+
+
+def _cancelled(event: RemoteEvent) -> Iterable[date]:
+    for entry in event.cancelled_occurrences or ():
+        yield date.fromisoformat(entry.rsplit(".", 1)[-1])
+
+
+def _overrides(
+    event: RemoteEvent,
+    owner: Owner,
+    zone: WindowsZone,
+    master: Event,
+    rule: Recurrence,
+    cancelled: frozenset[date],
+) -> dict[date, Changes]:
+    found: dict[date, Changes] = {}
+    for exception in event.exception_occurrences or ():
+        slot = _slot(exception, zone, master.when, rule)
+        if slot is None or slot in cancelled:
+            continue
+        plain = msgspec.structs.replace(master, when=shifted(master.when, slot))
+        own = differing(_event(exception, owner, zone), plain)
+        if own != Changes():
+            found[slot] = own
+    return found
+
+
+def exception_slots(event: RemoteEvent, owner: Owner) -> dict[date, RemoteEvent]:
+    """The exceptions of a series by the slot that each stands for."""
+    if event.recurrence is None:
+        return {}
+    zone = _series_zone(event, owner)
+    when = _when(event, owner, zone)
+    rule = from_graph(event.recurrence, _start_date(when))
+    if isinstance(rule, Inexpressible):
+        return {}
+    found = {}
+    for exception in event.exception_occurrences or ():
+        slot = _slot(exception, zone, when, rule)
+        if slot is not None:
+            found[slot] = exception
+    return found
+
+
+def _slot(exception: RemoteEvent, zone: WindowsZone, when: When, rule: Recurrence) -> date | None:
+    """The slot an exception stands for: by its id's date, or its original start."""
+    if exception.occurrence_id and exception.occurrence_id.startswith("OID."):
+        return date.fromisoformat(exception.occurrence_id.rsplit(".", 1)[-1])
+    if not exception.original_start:
+        return None
+    original = datetime.fromisoformat(exception.original_start[:19] + "+00:00")
+    slot = wall_time(original, zone).date()
+    if isinstance(when, AllDay):
+        return _nearest(slot, when.start, rule)
+    return slot
+
+
+def _nearest(slot: date, start: date, rule: Recurrence) -> date:
+    """
+    The occurrence nearest to an instant's day.
+
+    An all-day original start is midnight in the series' zone, which is not always known: a day
+    more or less is the most that a wrong zone can make of it.
+    """
+    for by in (0, 1, -1):
+        day = slot + timedelta(days=by)
+        for occurrence in occurrences(rule, start, from_date=day):
+            if occurrence == day:
+                return day
+            break
+    return slot
+
+
+def _series_zone(event: RemoteEvent, owner: Owner) -> WindowsZone:
+    assert event.recurrence is not None
+    range_ = event.recurrence.get("range") or {}
+    return _zone(range_.get("recurrenceTimeZone"), event.original_start_time_zone, owner=owner)
+
+
+def _zone(*names: object, owner: Owner) -> WindowsZone:
+    for name in names:
+        if isinstance(name, str) and name and not is_unresolvable_server_zone(name):
+            zone = windows_zone(name)
+            if zone is not None:
+                return zone
+    return owner.zone
+
+
+def _event(event: RemoteEvent, owner: Owner, zone: WindowsZone | None) -> Event:
+    invited_as = _invited_as(event, owner)
+    attendees = _attendees(event, owner)
+    return Event(
+        when=_when(event, owner, zone),
+        subject=_one_line(event.subject),
+        body=shown_text(server_body(event)),
+        location=_one_line(event.location.display_name if event.location else ""),
+        show_as=_word(event.show_as, _SHOW_AS, "busy"),
+        sensitivity=_word(event.sensitivity, _SENSITIVITY, "normal"),
+        importance=_word(event.importance, _IMPORTANCE, "normal"),
+        categories=_categories(event.categories),
+        reminder_min=(event.reminder_minutes_before_start or 0) if event.is_reminder_on else None,
+        attendees=attendees,
+        response=_response(event) if invited_as else "none",
+        organizer=_organizer(event) if attendees or invited_as else None,
+        is_cancelled=bool(event.is_cancelled),
+        join_url=event.join_url,
+        invited_as=invited_as,
+    )
+
+
+_SHOW_AS = frozenset({"free", "tentative", "busy", "oof", "workingElsewhere", "unknown"})
+_SENSITIVITY = frozenset({"normal", "personal", "private", "confidential"})
+_IMPORTANCE = frozenset({"low", "normal", "high"})
+
+
+def _word(value: str | None, allowed: frozenset[str], default: str) -> Any:
+    return value if value in allowed else default
+
+
+def _one_line(text: str | None) -> str:
+    if not text:
+        return ""
+    if text.isprintable():
+        return text.strip()
+    return "".join(
+        c if c >= " " and c != "\x7f" else " " for c in text.replace("\r\n", " ")
+    ).strip()
+
+
+def _categories(values: list[str] | None) -> tuple[str, ...]:
+    if not values:
+        return ()
+    return tuple({value.casefold(): value for value in reversed(values)}.values())[::-1]
+
+
+def server_body(event: RemoteEvent) -> ServerBody:
+    """The body as the service holds it."""
+    body = event.body
+    kind: Any = "text" if body is not None and body.content_type.lower() == "text" else "html"
+    content = (body.content or "") if body is not None else ""
+    return ServerBody(kind, content, bool(event.is_online_meeting), event.join_url)
+
+
+def _when(event: RemoteEvent, owner: Owner, zone: WindowsZone | None) -> When:
+    if event.start is None or event.end is None:
+        raise ValueError("the event has no start or no end")
+    if event.is_all_day:
+        start, end = _day(event.start), _day(event.end)
+        return AllDay(start, max(end, start + timedelta(days=1)))
+    start_zone = zone or _zone(event.original_start_time_zone, owner=owner)
+    end_zone = zone or _zone(event.original_end_time_zone, start_zone, owner=owner)
+    return Timed(_wall(event.start, start_zone), start_zone, _wall(event.end, end_zone), end_zone)
+
+
+def _day(moment: _Moment) -> date:
+    return date.fromisoformat(moment.date_time[:10])
+
+
+def _wall(moment: _Moment, zone: WindowsZone) -> datetime:
+    stated = datetime.fromisoformat(moment.date_time[:19])
+    named = UTC if moment.time_zone == "UTC" else windows_zone(moment.time_zone)
+    if named == zone or named is None:
+        return stated
+    return wall_time(instant(stated, named), zone)
+
+
+def _invited_as(event: RemoteEvent, owner: Owner) -> str:
+    if event.is_organizer is not False:
+        return ""
+    for one in event.attendees or ():
+        if one.email_address and owner.is_own(one.email_address.address or ""):
+            return one.email_address.address or ""
+    return min(owner.addresses, default="")
+
+
+def _organizer(event: RemoteEvent) -> Person | None:
+    address = event.organizer.email_address if event.organizer else None
+    if address is None or not address.address:
+        return None
+    return Person(address.address, _shown_name(address))
+
+
+def _shown_name(address: _EmailAddress) -> str:
+    name = _one_line(address.name)
+    return "" if name.casefold() == (address.address or "").casefold() else name
+
+
+_RANK = ("none", "notResponded", "declined", "tentativelyAccepted", "accepted")
+
+
+def _attendees(event: RemoteEvent, owner: Owner) -> tuple[Attendee, ...]:
+    found: dict[str, Attendee] = {}
+    for one in event.attendees or ():
+        address = one.email_address
+        if address is None or not address.address or owner.is_own(address.address):
+            continue
+        fresh = Attendee(
+            address.address, _shown_name(address), _attendee_type(one.type), _status(one.status)
+        )
+        known = found.get(address.address.casefold())
+        if known is None or _RANK.index(fresh.status) > _RANK.index(known.status):
+            found[address.address.casefold()] = fresh
+    return tuple(found.values())
+
+
+def _attendee_type(value: str | None) -> Any:
+    return value if value in ("required", "optional", "resource") else "required"
+
+
+def _status(status: _Status | None) -> str:
+    # Whether Graph says none or notResponded depends on who looks: both are no answer.
+    response = (status.response if status else None) or "none"
+    return response if response in _RANK[2:] else "none"
+
+
+def _response(event: RemoteEvent) -> Any:
+    response = event.response_status.response if event.response_status else "none"
+    return response if response in ("accepted", "tentativelyAccepted", "declined") else "none"
+
+
+# --- writing ---------------------------------------------------------------------------------------
+
+
+def create_body(
+    item: Item,
+    owner: Owner,
+    uid: Uid,
+    transaction_id: str,
+    *,
+    with_attendees: bool,
+) -> dict[str, Any]:
+    """
+    The whole of a new event.
+
+    `isReminderOn` is always named, since Exchange switches a 15-minute reminder on where it is
+    not. The file's UID goes along in our extended property, where a filter can find it again.
+    """
+    event = item.master
+    body: dict[str, Any] = {
+        "subject": event.subject,
+        "body": {"contentType": "text", "content": event.body},
+        **_when_json(event.when, owner),
+        "location": {"displayName": event.location},
+        "showAs": event.show_as,
+        "sensitivity": event.sensitivity,
+        "importance": event.importance,
+        "categories": list(event.categories),
+        **_reminder_json(event.reminder_min),
+        "transactionId": transaction_id,
+        "singleValueExtendedProperties": [{"id": ICAL_UID_PROPERTY, "value": uid}],
+    }
+    if item.recurrence is not None:
+        body["recurrence"] = _recurrence_json(item.recurrence, event.when, owner)
+    if with_attendees and event.attendees:
+        body["attendees"] = [_attendee_json(one) for one in event.attendees]
+    return body
+
+
+def _when_json(when: When, owner: Owner) -> dict[str, Any]:
+    match when:
+        case AllDay(start, end):
+            zone = str(owner.zone)
+            return {
+                "isAllDay": True,
+                "start": {"dateTime": f"{start.isoformat()}T00:00:00", "timeZone": zone},
+                "end": {"dateTime": f"{end.isoformat()}T00:00:00", "timeZone": zone},
+            }
+        case Timed(start, start_zone, end, end_zone):
+            return {
+                "isAllDay": False,
+                "start": {"dateTime": start.isoformat(), "timeZone": start_zone},
+                "end": {"dateTime": end.isoformat(), "timeZone": end_zone},
+            }
+
+
+def _recurrence_json(rule: Recurrence, when: When, owner: Owner) -> dict[str, Any]:
+    zone = str(owner.zone) if isinstance(when, AllDay) else when.start_zone
+    return to_graph(rule, _start_date(when), zone)
+
+
+def _reminder_json(minutes: int | None) -> dict[str, Any]:
+    if minutes is None:
+        return {"isReminderOn": False}
+    return {"isReminderOn": True, "reminderMinutesBeforeStart": minutes}
+
+
+def _attendee_json(one: Attendee) -> dict[str, Any]:
+    address = {"address": one.address, **({"name": one.name} if one.name else {})}
+    return {"emailAddress": address, "type": one.type}
+
+
+def patch_fields(
+    names: Iterable[str],
+    wanted: Event,
+    server: RemoteEvent,
+    owner: Owner,
+    *,
+    slot: str,
+    recurrence: Recurrence | None,
+    replace_rich: bool,
+) -> tuple[dict[str, dict[str, Any]], list[Hold]]:
+    """
+    What a PATCH says for each of the changed fields, by field name, and what cannot be sent.
+
+    A field that turns out to need nothing sent is named with an empty object. For a series,
+    `when` and `recurrence` always bring start, end and recurrence together, because Exchange
+    refuses to move a series' zone otherwise.
+    """
+    parts: dict[str, dict[str, Any]] = {}
+    holds: list[Hold] = []
+    for name in names:
+        if name == "body":
+            _body_part(wanted, server, slot, replace_rich, parts, holds)
+        elif name in ("when", "recurrence"):
+            parts[name] = _when_part(wanted, server, owner, slot, recurrence)
+        else:
+            parts[name] = _plain_part(name, wanted, server, owner)
+    return parts, holds
+
+
+def _body_part(
+    wanted: Event,
+    server: RemoteEvent,
+    slot: str,
+    replace_rich: bool,
+    parts: dict[str, dict[str, Any]],
+    holds: list[Hold],
+) -> None:
+    match edit(server_body(server), wanted.body, replace_rich=replace_rich):
+        case SendBody(content_type, content):
+            parts["body"] = {"body": {"contentType": content_type, "content": content}}
+        case KeepBody():
+            parts["body"] = {}
+        case HeldBody(code, reason, hint):
+            holds.append(hold(code, reason, slot=slot, fields=frozenset({"body"}), hint=hint))
+
+
+def _when_part(
+    wanted: Event, server: RemoteEvent, owner: Owner, slot: str, recurrence: Recurrence | None
+) -> dict[str, Any]:
+    part = _when_json(wanted.when, owner)
+    if slot:
+        part.pop("isAllDay")
+    elif recurrence is not None:
+        part["recurrence"] = _recurrence_json(recurrence, wanted.when, owner)
+    elif server.recurrence is not None:
+        part["recurrence"] = None
+    return part
+
+
+def _plain_part(name: str, wanted: Event, server: RemoteEvent, owner: Owner) -> dict[str, Any]:
+    match name:
+        case "subject":
+            return {"subject": wanted.subject}
+        case "location":
+            return _location_part(wanted.location, server)
+        case "show_as":
+            return {"showAs": wanted.show_as}
+        case "sensitivity":
+            return {"sensitivity": wanted.sensitivity}
+        case "importance":
+            return {"importance": wanted.importance}
+        case "categories":
+            return {"categories": list(wanted.categories)}
+        case "reminder_min":
+            return _reminder_json(wanted.reminder_min)
+        case "attendees":
+            return {"attendees": _attendee_list(wanted, server, owner)}
+        case _:
+            raise AssertionError(f"{name} is never patched")
+
+
+def _location_part(text: str, server: RemoteEvent) -> dict[str, Any]:
+    """
+    A changed place. Where the service holds several, those still named keep their details:
+    PATCHing `location` alone would replace the whole list.
+    """
+    known = server.locations or []
+    if not text:
+        return {"location": {"displayName": ""}, "locations": []}
+    if len(known) < 2:
+        return {"location": {"displayName": text}}
+    by_name = {str(one.get("displayName") or ""): one for one in known}
+    pieces = [piece.strip() for piece in text.split("; ") if piece.strip()]
+    return {"locations": [by_name.get(piece, {"displayName": piece}) for piece in pieces]}
+
+
+def _attendee_list(wanted: Event, server: RemoteEvent, owner: Owner) -> list[dict[str, Any]]:
+    """The whole list, as Graph wants it; the owner's own entry, which no file shows, stays."""
+    own = [
+        {"emailAddress": {"address": one.email_address.address}, "type": one.type or "required"}
+        for one in server.attendees or ()
+        if one.email_address and owner.is_own(one.email_address.address or "")
+    ]
+    return own + [_attendee_json(one) for one in wanted.attendees]

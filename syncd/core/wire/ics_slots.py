@@ -1,0 +1,76 @@
+"""Times, durations and slots as content lines spell them; None where a value says nothing."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timedelta
+
+from icalendar.prop import vDuration
+
+from syncd.core.event import AllDay, When
+from syncd.core.lines import Line, param
+from syncd.core.zones import WindowsZone, wall_time, windows_zone, zone_info
+
+__all__ = ["parse_day", "parse_duration", "parse_wall", "slot_named", "slots_named"]
+
+UTC = WindowsZone("UTC")
+
+
+def slots_named(line: Line, when: When) -> list[date]:
+    """The slots that the values of a line name, in a series whose first occurrence is `when`."""
+    found = [slot_named(line, value, when) for value in line.value.split(",")]
+    return [slot for slot in found if slot is not None]
+
+
+def slot_named(line: Line, value: str, when: When) -> date | None:
+    """
+    One value as a slot: a date names that day; a time names its day in the series' zone.
+
+    Clients write EXDATE and RECURRENCE-ID in UTC or in another zone than DTSTART.
+    """
+    value = value.strip().upper()
+    if re.fullmatch(r"\d{8}", value):
+        return parse_day(value)
+    found = re.fullmatch(r"(\d{8}T\d{6})(Z?)", value)
+    wall = parse_wall(found[1]) if found else None
+    if found is None or wall is None:
+        return None
+    if isinstance(when, AllDay):
+        return wall.date()
+    own = WindowsZone(when.start_zone)
+    zone = UTC if found[2] else windows_zone(param(line, "TZID")) or own
+    return wall.date() if zone == own else _moved(wall, zone, own)
+
+
+def _moved(wall: datetime, zone: WindowsZone, to: WindowsZone) -> date | None:
+    try:
+        return wall_time(wall.replace(tzinfo=zone_info(zone)), to).date()
+    except OverflowError:
+        return None
+
+
+def parse_day(value: str) -> date | None:
+    """Eight digits as a day; None where there is no such day."""
+    try:
+        return date(int(value[:4]), int(value[4:6]), int(value[6:8]))
+    except ValueError:
+        return None
+
+
+def parse_wall(value: str) -> datetime | None:
+    """`yyyymmddThhmmss` as a naive wall-clock time; None where there is no such time."""
+    day = parse_day(value[:8])
+    hour, minute, second = int(value[9:11]), int(value[11:13]), int(value[13:15])
+    if day is None or hour > 23 or minute > 59 or second > 60:
+        return None
+    # RFC 5545 3.3.12 allows a leap second, Python and Graph do not.
+    return datetime(day.year, day.month, day.day, hour, minute, min(second, 59))
+
+
+def parse_duration(value: str) -> timedelta | None:
+    """A DURATION value (RFC 5545 3.3.6)."""
+    try:
+        found = vDuration.from_ical(value.strip().upper())  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return found if isinstance(found, timedelta) else None

@@ -1,0 +1,106 @@
+"""
+Where requests may go: one scheme, one host, one port.
+
+Knows how to turn a path or a link of the service into an address, and refuses every address to
+which a token must not travel. Pure; knows nothing of what the addresses mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import quote, urlsplit
+
+from yarl import URL
+
+from syncd.core.errors import BadAnswer, ConfigError
+
+__all__ = ["ServiceRoot", "is_loopback"]
+
+# All that RFC 3986 lets stand in a URI, "%" included: such a link stays as it came, byte for byte.
+# Everything else (spaces, line ends, backslashes, letters beyond ASCII) is percent-encoded, so
+# that no link can break out of the request line or mean another host to another parser.
+_URI_CHARACTERS = "%:/?#[]@!$&'()*+,;=~-._"
+
+Origin = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRoot:
+    """
+    The API root of one service, for example `https://graph.microsoft.com/v1.0`.
+
+    `url` has no slash at its end; `origin` is scheme, host and port in lower case.
+    """
+
+    url: str
+    origin: Origin
+
+    @classmethod
+    def parse(cls, base_url: str) -> ServiceRoot:
+        """
+        Return the root that `base_url` names.
+
+        Raises: ConfigError: no http(s) address, one with a user, query or fragment in it, or plain
+        http to another machine, which would show the token to everybody on the way.
+        """
+        text = base_url.rstrip("/")
+        origin = _origin(text)
+        if origin is None or "?" in text or "#" in text or text != _escaped(text):
+            raise ConfigError("base_url is no plain http(s) address")
+        if origin[0] == "http" and not is_loopback(origin[1]):
+            raise ConfigError("base_url is plain http, which is allowed for this machine only")
+        return cls(text, origin)
+
+    @property
+    def host(self) -> str:
+        """The host's name, without port."""
+        return self.origin[1]
+
+    def locate(self, path: str) -> str:
+        """
+        Return the absolute address of a path below the root, or of a link that the service gave.
+
+        Raises: BadAnswer: the link names another scheme, host or port, or hides a user in it.
+        """
+        address = self.url + _escaped(path) if path.startswith("/") else _escaped(path)
+        if _origin(address) != self.origin:
+            raise BadAnswer("a link of the service leads to another host and was not followed")
+        return address
+
+    def below(self, path: str) -> str | None:
+        """
+        Return the address relative to the root, beginning with "/"; None if it lies elsewhere.
+
+        Raises: BadAnswer: as `locate`.
+        """
+        address = self.locate(path)
+        relative = address.removeprefix(self.url)
+        return relative if relative != address and relative.startswith("/") else None
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether the host is this machine, by its name or number alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _escaped(link: str) -> str:
+    return quote(link, safe=_URI_CHARACTERS, errors="replace")
+
+
+def _origin(address: str) -> Origin | None:
+    """Return scheme, host and port if two parsers agree on them and no user is named."""
+    try:
+        parts, url = urlsplit(address), URL(address, encoded=True)
+        host, port = parts.hostname, parts.port or {"http": 80, "https": 443}[parts.scheme]
+        seen = (url.scheme, (url.raw_host or "").lower(), url.port)
+    except (ValueError, KeyError, TypeError):
+        return None
+    if not host or "@" in parts.netloc or seen != (parts.scheme, host, port):
+        return None
+    return parts.scheme, host, port

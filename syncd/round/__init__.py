@@ -1,0 +1,1 @@
+"""One round over one calendar: pull, store, reconcile, plan, apply."""

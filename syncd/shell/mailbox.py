@@ -1,0 +1,599 @@
+"""
+One account at work: who it is, which calendars it has, their folders, and their rounds.
+
+Builds nothing (that is `syncd.shell.workshop`); decides nothing about events. Folders are looked at
+for all calendars of the account before any round, so that a file that changed calendars is seen as
+a move and not as a deletion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from syncd.core.errors import ExitCode, StateError, SyncdError
+from syncd.core.guard import DeletionLimit
+from syncd.core.ids import AccountName, CalendarId, Uid
+from syncd.core.mail import MailPolicy
+from syncd.core.names import folded, folder_name
+from syncd.core.plan import ItemPlan, problem_id
+from syncd.core.rules import Rules
+from syncd.core.state import (
+    AccountRecord,
+    AddHistory,
+    CalendarKey,
+    CalendarRecord,
+    ClearVerdict,
+    HistoryRecord,
+    Problem,
+    PutProblems,
+)
+from syncd.core.wire.dialects.graph_v1 import CalendarRow, GraphV1
+from syncd.core.wire.ics_read import Owner, quick_uid
+from syncd.core.zones import UTC_ZONE, windows_zone
+from syncd.ports import Clock, FolderLook, Marker, Orphan, Remote
+from syncd.round.desk import Bench, Counts, Observe
+from syncd.round.run import (
+    LocalState,
+    Moves,
+    RoundReport,
+    dry_round,
+    read_folder,
+    run_round,
+)
+from syncd.round.pull import pull
+from syncd.shell.config import Account, SyncSettings
+from syncd.store.store import Store
+from syncd.vdir.folder import VdirFolder
+
+__all__ = ["CalendarReport", "Mailbox", "rules_of"]
+
+IDENTIFY_EVERY = timedelta(days=1)
+LIST_EVERY = timedelta(minutes=5)
+TWO_LOOKS_APART_S = 1.0
+MOST_ROUNDS = 12
+WAIT_FOR_DOUBT_S = 5.0
+
+FolderMaker = Callable[[Path, Marker, int], VdirFolder]
+
+
+@dataclass(slots=True)
+class CalendarReport:
+    """What became of one calendar: its counts, what stopped it, what its dry run would do."""
+
+    account: AccountName
+    calendar: str
+    counts: Counts
+    trouble: SyncdError | None = None
+    waiting: int = 0
+    plans: list[ItemPlan] = field(default_factory=list)
+
+
+def rules_of(settings: SyncSettings) -> Rules:
+    """The rounds' rules from the configuration's settings."""
+    mail = settings.mail
+    return Rules(
+        past_days=settings.past_days,
+        future_days=settings.future_days,
+        true_up_s=float(settings.true_up_s),
+        two_way=settings.direction == "two-way",
+        conflict=settings.conflict,
+        limit=DeletionLimit(settings.max_deletes, float(settings.max_delete_percent)),
+        max_imports=settings.max_imports,
+        mail=MailPolicy(mail.invitations, mail.updates, mail.cancellations, mail.responses),
+        replace_rich_bodies=settings.rich_body == "replace",
+        delete_cancelled_overrides=settings.cancelled_override == "delete",
+        foreign_meeting=settings.foreign_meeting,
+    )
+
+
+class Mailbox:
+    """
+    One account; `sync` is what `syncd sync` and the daemon do.
+
+    Args:
+        export_dir: the folder that holds the accounts' folders.
+        observe: told facts for the log and for progress.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        export_dir: Path,
+        store: Store,
+        remote: Remote,
+        clock: Clock,
+        make_folder: FolderMaker,
+        observe: Observe,
+    ) -> None:
+        self.account = account
+        self._export_dir = export_dir
+        self._store = store
+        self._remote = remote
+        self._clock = clock
+        self._make_folder = make_folder
+        self._observe = observe
+        self._dialect = GraphV1(account.user_id)
+        self._swept: set[CalendarKey] = set()
+
+    # --- who and what ------------------------------------------------------------------------
+
+    async def refresh(self, *, force: bool) -> list[CalendarRecord]:
+        """
+        Learn who the mailbox is and which calendars it has; rarely unless `force`.
+
+        Returns: the calendars that are to be synced.
+        Raises: SyncdError: the service cannot be asked; StateError: it is another mailbox now.
+        """
+        record = await self._known_account()
+        now = self._clock.now()
+        if force or _is_due(record.identified_at, now, IDENTIFY_EVERY):
+            record = await self._identify(record, now)
+        if force or _is_due(record.listed_at, now, LIST_EVERY):
+            await self._list_calendars()
+            await self._store.put_account(replace(record, listed_at=now))
+        return await self.calendars()
+
+    async def calendars(self) -> list[CalendarRecord]:
+        """The calendars that are to be synced, as they are known."""
+        known = await self._store.calendars(self.account.name)
+        admits = self.account.calendar_filter.admits
+        return [one for one in known if one.status == "active" and admits(one.name)]
+
+    async def owner(self) -> Owner:
+        """Whose mailbox it is."""
+        record = await self._known_account()
+        zone = windows_zone(record.zone) if record.zone else None
+        configured = (address.casefold() for address in self.account.addresses)
+        return Owner(frozenset((*record.addresses, *configured)), zone or UTC_ZONE)
+
+    async def _known_account(self) -> AccountRecord:
+        found = await self._store.account(self.account.name)
+        here = str(self._export_dir)
+        if found is None:
+            return AccountRecord(self.account.name, "", (), "", None, None, here)
+        if found.export_dir and found.export_dir != here:
+            # A changed export_dir is a new folder to fill, never a deletion.
+            await self._store.forget_folders(self.account.name, here)
+        return replace(found, export_dir=here)
+
+    async def _identify(self, record: AccountRecord, now: datetime) -> AccountRecord:
+        identity = self._dialect.read_identity(await self._remote.read(self._dialect.identity()))
+        if record.user_id and record.user_id != identity.user_id:
+            raise StateError(
+                f"account {self.account.name!r} is signed in to another mailbox than before",
+                hint="Sign in as before, or give the other mailbox an account name of its own.",
+            )
+        zone_answer = await self._remote.read(self._dialect.mailbox_zone())
+        zone = self._dialect.read_zone(zone_answer) or record.zone
+        record = replace(
+            record,
+            user_id=identity.user_id,
+            addresses=identity.addresses,
+            zone=zone,
+            identified_at=now,
+        )
+        await self._store.put_account(record)
+        return record
+
+    async def _list_calendars(self) -> None:
+        rows = await self._calendar_rows()
+        known = {one.id: one for one in await self._store.calendars(self.account.name)}
+        taken = {folded(one.folder) for one in known.values()}
+        for row in rows:
+            await self._note_calendar(row, known.get(CalendarId(row.id)), taken)
+        listed = {row.id for row in rows}
+        for one in known.values():
+            if one.id not in listed and one.status == "active":
+                await self._calendar_gone(one)
+
+    async def _calendar_rows(self) -> list[CalendarRow]:
+        rows, link = self._dialect.read_calendars(
+            await self._remote.read(self._dialect.calendars())
+        )
+        seen: set[str] = set()
+        while link and link not in seen:
+            seen.add(link)
+            answer = await self._remote.read(self._dialect.follow(link, "calendars"))
+            more, link = self._dialect.read_calendars(answer)
+            rows += more
+        return rows
+
+    async def _note_calendar(
+        self, row: CalendarRow, known: CalendarRecord | None, taken: set[str]
+    ) -> None:
+        name, color = row.name or "Calendar", _color(row)
+        can_edit = row.can_edit is not False
+        if known is None:
+            if not self.account.calendar_filter.admits(name):
+                return
+            folder = folder_name(name, taken)
+            taken.add(folded(folder))
+            fresh = CalendarRecord(
+                CalendarKey(0),
+                self.account.name,
+                CalendarId(row.id),
+                name,
+                color,
+                folder,
+                can_edit,
+                "active",
+                "new",
+            )
+            await self._store.put_calendar(fresh)
+            return
+        now = replace(known, name=name, color=color, can_edit=can_edit, status="active")
+        if now != known:
+            await self._store.put_calendar(now)
+            if known.status == "gone":
+                await self._store.commit(known.key, [PutProblems("*gone")])
+
+    async def _calendar_gone(self, calendar: CalendarRecord) -> None:
+        """It keeps its folder and is named once; nothing is deleted."""
+        await self._store.put_calendar(replace(calendar, status="gone"))
+        problem = self._problem(
+            calendar,
+            "calendar-gone",
+            "calendar-gone",
+            "the calendar is not in the mailbox any more; its folder is kept and not synced",
+            "Nothing to do, or remove the folder.",
+            needs_person=False,
+        )
+        await self._store.commit(calendar.key, [PutProblems("*gone", (problem,))])
+
+    def _problem(
+        self,
+        calendar: CalendarRecord,
+        kind: Any,
+        code: str,
+        reason: str,
+        hint: str,
+        *,
+        needs_person: bool,
+        **rest: Any,
+    ) -> Problem:
+        return Problem(
+            id=problem_id(calendar.account, calendar.id, "", kind, code, rest.pop("slot", "")),
+            kind=kind,
+            code=code,
+            needs_person=needs_person,
+            account=calendar.account,
+            calendar=calendar.name,
+            uid=rest.pop("uid", None),
+            file=rest.pop("file", ""),
+            summary="",
+            line=0,
+            reason=reason,
+            hint=hint,
+            since=self._clock.now(),
+            **rest,
+        )
+
+    # --- syncing -----------------------------------------------------------------------------
+
+    async def sync(
+        self,
+        calendars: Collection[CalendarRecord],
+        *,
+        look_at: Collection[CalendarKey],
+        thorough: bool = False,
+        most_rounds: int = MOST_ROUNDS,
+    ) -> list[CalendarReport]:
+        """
+        Rounds over some calendars until nothing is left to do.
+
+        Args:
+            look_at: the calendars whose folders are looked at in the first round; all others only
+                if something came from the service. thorough: read every file again.
+        """
+        reports = {
+            one.key: CalendarReport(self.account.name, one.name, Counts()) for one in calendars
+        }
+        going, looking = list(calendars), set(look_at)
+        for number in range(most_rounds):
+            again = await self._one_pass(going, looking, reports, thorough=thorough and not number)
+            going = [one for one in await self.calendars() if one.key in again]
+            looking = {one.key for one in going}
+            if not going:
+                break
+            if all(reports[one.key].waiting for one in going):
+                await self._clock.sleep(WAIT_FOR_DOUBT_S)
+        return list(reports.values())
+
+    async def _one_pass(
+        self,
+        calendars: Collection[CalendarRecord],
+        look_at: Collection[CalendarKey],
+        reports: Mapping[CalendarKey, CalendarReport],
+        *,
+        thorough: bool,
+    ) -> set[CalendarKey]:
+        """One round of each calendar; the keys of those that have more to do."""
+        owner = await self.owner()
+        benches = [await self._bench(one, owner) for one in calendars]
+        states: dict[CalendarKey, LocalState] = {}
+        for bench in benches:
+            look = bench.key in look_at or bench.calendar.phase != "live"
+            try:
+                states[bench.key] = await self._local(bench, look=look, thorough=thorough)
+            except SyncdError as error:
+                reports[bench.key].trouble = error
+        moves = await self._moves(benches, states)
+        # Where files arrive comes first: a moved event is made there before it goes here.
+        order = sorted(benches, key=lambda bench: not moves[bench.key].here)
+        again: set[CalendarKey] = set()
+        for bench in order:
+            if bench.key in states and await self._round(
+                bench, states[bench.key], moves[bench.key], reports[bench.key]
+            ):
+                again.add(bench.key)
+        return again
+
+    async def _round(
+        self, bench: Bench, local: LocalState, moves: Moves, report: CalendarReport
+    ) -> bool:
+        now = self._clock.now()
+        round_ = await self._store.begin_round(bench.key, now)
+        true_up = await self._true_up_due(bench)
+
+        async def look_again() -> LocalState:
+            return await self._local(bench, look=True, thorough=False)
+
+        done = RoundReport(bench.counts)
+        try:
+            done = await run_round(bench, local, round_, look_again, moves=moves, true_up=true_up)
+        except SyncdError as error:
+            done.trouble = error
+        if done.linked:
+            await self._store.put_calendar(replace(bench.calendar, phase="live"))
+        await self._note(bench, report, done, round_)
+        return done.again and done.trouble is None
+
+    async def _note(
+        self, bench: Bench, report: CalendarReport, done: RoundReport, round_: Any
+    ) -> None:
+        report.trouble = done.trouble
+        report.waiting = len(done.waiting)
+        counts = {name: getattr(bench.counts, name) for name in Counts.__slots__}
+        for name, value in counts.items():
+            setattr(report.counts, name, getattr(report.counts, name) + value)
+        error = str(done.trouble) if done.trouble is not None else ""
+        now = self._clock.now()
+        await self._store.end_round(round_, now, counts, error)
+        await self._store.note_round(bench.key, now, error)
+        self._observe(
+            "round.finished",
+            {"account": self.account.name, "calendar": bench.calendar.name, "error": error}
+            | {name: value for name, value in counts.items() if value},
+        )
+
+    async def _true_up_due(self, bench: Bench) -> bool:
+        view = await self._store.view(bench.key)
+        if view is None or view.true_up_at is None:
+            return False
+        age = self._clock.now() - view.true_up_at
+        return age.total_seconds() >= bench.rules.true_up_s
+
+    async def dry_run(self, calendars: Collection[CalendarRecord]) -> list[CalendarReport]:
+        """What a sync would do; the store is to be a copy, and the folders are only looked at."""
+        owner = await self.owner()
+        reports = []
+        for calendar in calendars:
+            bench = await self._bench(calendar, owner)
+            report = CalendarReport(self.account.name, calendar.name, bench.counts)
+            reports.append(report)
+            try:
+                local = await self._as_it_is(bench)
+                await pull(bench, {}, true_up=False)
+                done = await dry_round(bench, local)
+                report.plans = done.plans
+            except SyncdError as error:
+                report.trouble = error
+        return reports
+
+    async def _bench(self, calendar: CalendarRecord, owner: Owner) -> Bench:
+        settings = self.account.sync_for(calendar.name)
+        marker = Marker(calendar.account, calendar.id, await self._store.installation())
+        path = self._export_dir / calendar.account / calendar.folder
+        return Bench(
+            remote=self._remote,
+            folder=self._make_folder(path, marker, settings.export_mode),
+            store=self._store,
+            clock=self._clock,
+            dialect=self._dialect,
+            calendar=calendar,
+            owner=owner,
+            rules=rules_of(settings),
+            observe=self._observe,
+        )
+
+    # --- folders -----------------------------------------------------------------------------
+
+    async def _local(self, bench: Bench, *, look: bool, thorough: bool) -> LocalState:
+        """Prepare the folder where it is new, and look at it if that is asked for."""
+        if bench.calendar.phase == "new":
+            await self._prepare(bench)
+            look = True
+        if not look:
+            return LocalState(whole=False)
+        await self._apply_folder_verdict(bench)
+        await self._sweep(bench)
+        seen = await self._two_looks(bench, thorough=thorough)
+        if seen.standing == "ours":
+            await bench.folder.prepare(
+                self._marker_of(bench, await self._store.installation()),
+                displayname=bench.calendar.name,
+                color=bench.calendar.color,
+            )
+        return await read_folder(bench, seen)
+
+    def _marker_of(self, bench: Bench, installation: str) -> Marker:
+        return Marker(bench.calendar.account, bench.calendar.id, installation)
+
+    async def _two_looks(self, bench: Bench, *, thorough: bool) -> FolderLook:
+        """A file counts as missing when it is absent in two looks at least a second apart."""
+        known = await self._store.known_files(bench.key)
+        first = await bench.folder.look(known, thorough=thorough)
+        if not first.missing:
+            return first
+        await self._clock.sleep(TWO_LOOKS_APART_S)
+        second = await bench.folder.look(known, thorough=thorough)
+        return replace(second, missing=first.missing & second.missing)
+
+    async def _as_it_is(self, bench: Bench) -> LocalState:
+        known = await self._store.known_files(bench.key)
+        seen = await bench.folder.look(known, thorough=False)
+        if bench.calendar.phase == "new":
+            seen = replace(seen, standing="ours")
+        return await read_folder(bench, seen)
+
+    async def _prepare(self, bench: Bench) -> None:
+        """First contact with a folder: an import, a recovery, or simply a new folder to fill."""
+        if await self._is_unmounted():
+            return
+        calendar = bench.calendar
+        folder = bench.folder
+        assert isinstance(folder, VdirFolder)
+        found = await folder.found_marker()
+        if found is not None and (found.account, found.calendar) != (calendar.account, calendar.id):
+            await self._take_another_folder(bench)
+            return
+        phase: Any = "import" if found is None else "recovery"
+        installation = await self._store.installation()
+        await folder.prepare(
+            self._marker_of(bench, installation),
+            displayname=calendar.name,
+            color=calendar.color,
+        )
+        bench.calendar = await self._store.put_calendar(replace(calendar, phase=phase))
+
+    async def _is_unmounted(self) -> bool:
+        """Whether folders that were there are not: then nothing new is made in their place."""
+        for one in await self._store.calendars(self.account.name):
+            path = self._export_dir / one.account / one.folder
+            if one.phase == "live" and one.status == "active" and not path.is_dir():
+                return True
+        return False
+
+    async def _take_another_folder(self, bench: Bench) -> None:
+        """The folder of that name is marked as another calendar's: it is left alone."""
+        calendar = bench.calendar
+        known = await self._store.calendars(self.account.name)
+        taken = {folded(one.folder) for one in known} | {folded(calendar.folder)}
+        parent = self._export_dir / calendar.account
+        taken |= {folded(path.name) for path in parent.iterdir()} if parent.is_dir() else set()
+        name = folder_name(calendar.name, taken)
+        bench.calendar = await self._store.put_calendar(replace(calendar, folder=name))
+        fresh = await self._bench(bench.calendar, bench.owner)
+        bench.folder = fresh.folder
+        await self._prepare(bench)
+
+    async def _apply_folder_verdict(self, bench: Bench) -> None:
+        """A person said that a missing or unmarked folder shall be filled anew."""
+        verdicts = await self._store.verdicts()
+        for problem in await self._store.problems(bench.key, subject="*folder"):
+            verdict = verdicts.get(problem.id)
+            if verdict is not None and verdict.kind == "approved":
+                await self._store.forget_files(bench.key)
+                bench.calendar = replace(bench.calendar, phase="new")
+                await bench.folder.prepare(
+                    self._marker_of(bench, await self._store.installation()),
+                    displayname=bench.calendar.name,
+                    color=bench.calendar.color,
+                )
+                bench.calendar = await self._store.put_calendar(
+                    replace(bench.calendar, phase="recovery")
+                )
+                await self._store.commit(bench.key, [ClearVerdict(problem.id)])
+
+    async def _sweep(self, bench: Bench) -> None:
+        """What a killed swap left behind: a version that nobody else holds goes to the history."""
+        if bench.key in self._swept:
+            return
+        orphans = await bench.folder.sweep()
+        if orphans:
+            kept = [self._orphan_record(bench, one) for one in orphans]
+            await self._store.commit(bench.key, [AddHistory(one) for one in kept])
+            await bench.folder.discard(orphans)
+        self._swept.add(bench.key)
+
+    def _orphan_record(self, bench: Bench, orphan: Orphan) -> HistoryRecord:
+        uid = Uid(quick_uid(orphan.data) or f"file:{orphan.name}")
+        now = self._clock.now()
+        name = bench.calendar.name
+        return HistoryRecord(
+            0, _NO_ROUND, now, name, uid, "local", "displaced", (), orphan.data, b""
+        )
+
+    async def _moves(
+        self, benches: Collection[Bench], states: Mapping[CalendarKey, LocalState]
+    ) -> dict[CalendarKey, Moves]:
+        """Which UIDs are missing in one calendar and have turned up in another."""
+        missing = {uid: key for key, state in states.items() for uid in state.missing}
+        moves: dict[CalendarKey, Moves] = {}
+        homes = await self._store.homes(self.account.name, missing)
+        away: dict[CalendarKey, set[Uid]] = {}
+        done: dict[CalendarKey, set[Uid]] = {}
+        here: dict[CalendarKey, set[Uid]] = {}
+        for key, state in states.items():
+            for uid in state.files:
+                source = missing.get(uid)
+                if source is None or source == key:
+                    continue
+                record = (await self._store.items(key, [uid])).get(uid)
+                followed = record is not None and record.graph_id is not None
+                (done if followed else away).setdefault(source, set()).add(uid)
+                here.setdefault(key, set()).add(uid)
+        for uid, source in missing.items():
+            if homes.get(uid, set()) - {source}:
+                done.setdefault(source, set()).add(uid)
+        for bench in benches:
+            gone = frozenset(done.get(bench.key, ())) - frozenset(away.get(bench.key, ()))
+            moves[bench.key] = Moves(
+                frozenset(away.get(bench.key, ())), frozenset(here.get(bench.key, ())), gone
+            )
+        return moves
+
+
+_NO_ROUND: Any = 0
+
+
+def _is_due(last: datetime | None, now: datetime, every: timedelta) -> bool:
+    # A clock that was set back makes `last` lie in the future: then it is due as well.
+    return last is None or not timedelta(0) <= now - last < every
+
+
+_COLORS = {
+    "lightBlue": "#a6d1f5",
+    "lightGreen": "#b7e0b0",
+    "lightOrange": "#f7ceb1",
+    "lightGray": "#cccccc",
+    "lightYellow": "#f5eba0",
+    "lightTeal": "#9adfd3",
+    "lightPink": "#f5bcd8",
+    "lightBrown": "#d8c0a8",
+    "lightRed": "#f2b3b3",
+    "maxColor": "#a6d1f5",
+}
+
+
+def _color(row: CalendarRow) -> str:
+    """A colour as vdir metadata wants it; "" where the service has chosen none."""
+    color = row.hex_color or _COLORS.get(row.color or "", "")
+    digits = color.removeprefix("#")
+    ok = len(digits) == 6 and all(c in "0123456789abcdefABCDEF" for c in digits)
+    return f"#{digits}" if ok else ""
+
+
+def exit_code(reports: Collection[CalendarReport], *, held: int) -> ExitCode:
+    """The exit code of a sync: bugs, usage, login, what passes, what waits for a person."""
+    codes = {one.trouble.exit_code for one in reports if one.trouble is not None}
+    if any(one.waiting for one in reports):
+        codes.add(ExitCode.PASSES)
+    for code in (ExitCode.BUG, ExitCode.USAGE, ExitCode.LOGIN, ExitCode.PASSES):
+        if code in codes:
+            return code
+    return ExitCode.PERSON if held else ExitCode.OK

@@ -1,0 +1,194 @@
+"""
+The one place that builds things: store, transport, logins, folders, mailboxes, from a config.
+
+Everything else is handed what it needs.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import datetime
+from pathlib import Path
+from tempfile import mkdtemp
+
+from syncd.clock import SystemClock
+from syncd.core.errors import CommandError, DiskTrouble
+from syncd.core.ids import AccountName
+from syncd.graph.auth import AuthSettings, Login, token_source
+from syncd.graph.transport import GraphRemote
+from syncd.graph.waits import Patience
+from syncd.ports import Clock, Marker
+from syncd.round.desk import Observe
+from syncd.shell.config import Account, Config, read_secret
+from syncd.shell.mailbox import Mailbox
+from syncd.store.store import Store
+from syncd.vdir.folder import VdirFolder
+
+__all__ = ["StateLock", "StoredPauses", "Workshop", "login_of", "make_state_dir", "state_lock"]
+
+DATABASE = "state.db"
+LOCK = "lock"
+
+
+class StoredPauses:
+    """The pauses of one mailbox, kept in the state; fulfils `syncd.ports.Pauses`."""
+
+    def __init__(self, store: Store, account: AccountName) -> None:
+        self._store = store
+        self._account = account
+
+    async def until(self) -> datetime | None:
+        """The end of the pause as aware UTC, or None."""
+        return await self._store.pause(self._account)
+
+    async def extend(self, until: datetime) -> None:
+        """Keep the later of `until` and what is known."""
+        await self._store.extend_pause(self._account, until)
+
+
+def make_state_dir(config: Config) -> None:
+    """Make the state folder, 0700. Raises: DiskTrouble."""
+    try:
+        config.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DiskTrouble(
+            f"the state folder {config.state_dir} cannot be made: {error.strerror}",
+            hint="Set state_dir to a folder that you may write to.",
+        ) from error
+
+
+class StateLock:
+    """Held while one process uses the state folder."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def release(self) -> None:
+        """Let another process in."""
+        os.close(self._fd)
+
+
+@contextmanager
+def state_lock(config: Config) -> Iterator[None]:
+    """
+    Be the only one that writes to the state folder.
+
+    Raises: CommandError: another syncd uses it. DiskTrouble: the lock cannot be made.
+    """
+    make_state_dir(config)
+    try:
+        fd = os.open(config.state_dir / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DiskTrouble(f"the lock of {config.state_dir} cannot be made: {error}") from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise CommandError(
+            f"another syncd is using {config.state_dir}",
+            hint="Wait for it to finish, or stop it.",
+        ) from None
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def login_of(config: Config, account: Account, clock: Clock) -> Login:
+    """What signs an account in."""
+    auth = account.auth
+    secret = auth.client_secret_file
+    certificate = auth.certificate_file
+    settings = AuthSettings(
+        account=account.name,
+        method=auth.method,
+        base_url=account.base_url,
+        cache_path=config.state_dir / "tokens" / f"{account.name}.json",
+        client_id=auth.client_id,
+        tenant=auth.tenant,
+        authority=auth.authority,
+        scopes=tuple(account.login_scopes),
+        command=auth.command,
+        client_secret=(lambda: read_secret(secret)) if secret else None,
+        certificate_file=Path(os.path.expandvars(certificate)).expanduser()
+        if certificate
+        else None,
+        ca_file=account.ca_file,
+    )
+    return token_source(settings, clock)
+
+
+class Workshop:
+    """The built parts of one process; `Workshop.open` is the way in."""
+
+    def __init__(
+        self, config: Config, store: Store, mailboxes: dict[AccountName, Mailbox], clock: Clock
+    ) -> None:
+        self.config = config
+        self.store = store
+        self.mailboxes = mailboxes
+        self.clock = clock
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        config: Config,
+        observe: Observe,
+        *,
+        patience_s: float,
+        clock: Clock | None = None,
+        dry: bool = False,
+    ) -> AsyncIterator[Workshop]:
+        """
+        Build everything for a config.
+
+        Args:
+            patience_s: how long requests wait in all without progress.
+            dry: work on a throw-away copy of the state.
+        Raises: StateError, DiskTrouble.
+        """
+        clock = clock or SystemClock()
+        make_state_dir(config)
+        async with AsyncExitStack() as stack:
+            path = config.state_dir / DATABASE
+            if dry:
+                path = _copied(path, stack)
+            store = await Store.open(path)
+            stack.push_async_callback(store.close)
+            mailboxes = {}
+            for name, account in config.accounts.items():
+                remote = await stack.enter_async_context(
+                    GraphRemote(
+                        account.base_url,
+                        login_of(config, account, clock),
+                        pauses=StoredPauses(store, name),
+                        clock=clock,
+                        ca_file=account.ca_file,
+                        patience=Patience(patience_s),
+                        observe=observe,
+                    )
+                )
+
+                def make_folder(path: Path, marker: Marker, mode: int) -> VdirFolder:
+                    return VdirFolder(path, marker=marker, file_mode=mode, clock=clock)
+
+                mailboxes[name] = Mailbox(
+                    account, config.export_dir, store, remote, clock, make_folder, observe
+                )
+            yield cls(config, store, mailboxes, clock)
+
+
+def _copied(path: Path, stack: AsyncExitStack) -> Path:
+    """A copy of the database and its side files in a private folder that goes with the stack."""
+    private = Path(mkdtemp(prefix="syncd-dry-"))
+    stack.callback(shutil.rmtree, private, ignore_errors=True)
+    for suffix in ("", "-wal"):
+        source = path.with_name(path.name + suffix)
+        if source.exists():
+            shutil.copyfile(source, private / (path.name + suffix))
+    return private / path.name

@@ -1,0 +1,42 @@
+"""
+The points on which the real service is unknown, undocumented or seen to vary.
+
+Knows each point by name and its default. Every switch is a claim about Exchange that a client
+may not rely on either way; tests run with both positions.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Switches"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switches:
+    """Positions of all switches. The defaults are the behaviour seen most often."""
+
+    # A view's delta round
+    deleted_occurrence_emits_master: bool = False  # else a deleted occurrence shows nothing at all
+    exception_change_emits_master: bool = False
+    series_change_resends_occurrences: bool = True
+    removed_lists_occurrences: bool = False  # rows for each occurrence of a removed series
+    empty_first_page: bool = False
+    repeat_rows: bool = False  # the last row of a page is the first of the next one again
+    default_page_size: int = 10
+    keep_delta_states: int = 1000  # older delta tokens answer 410
+
+    # Events
+    deleted_items_answer: bool = False  # an immutable id still answers from Deleted Items
+    scoped_path_is_strict: bool = False  # calendars/{c}/events/{e} is 404 when e lies elsewhere
+    if_match_honoured: bool = True
+    series_change_drops_exceptions: bool = True  # when the master's pattern or time changes
+    duplicate_transaction_answer: Literal["original", "conflict"] = "original"
+    supports_cancelled_occurrences: bool = True  # False: the two 2025 properties are ignored
+    exceptions_with_original_start: bool = True
+    original_zone_follows_change: bool = True  # originalStartTimeZone after PATCH of start
+    spontaneous_change_key: bool = False  # the key moves by itself at the first read after create
+    extended_ids_lowercased: bool = True  # the GUID of an extended property comes back lower case
+    iana_zones_become_windows: bool = True  # in originalStartTimeZone and recurrenceTimeZone
+
+    # Limits
+    concurrent_per_mailbox: int = 4

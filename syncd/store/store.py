@@ -1,0 +1,959 @@
+"""
+The state: one SQLite database (WAL), written by one thread, off the event loop.
+
+Whatever a round changes together is one transaction (`commit`). Knows SQL and rows; knows nothing
+of what the values mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar, assert_never
+
+import msgspec
+from sqlite_utils import Database
+
+from syncd.core.errors import DiskTrouble, StateError
+from syncd.core.ids import AccountName, FileName, Fingerprint, GraphId, ProblemId, RoundId, Uid
+from syncd.core.state import (
+    AccountRecord,
+    AddHistory,
+    CalendarKey,
+    CalendarRecord,
+    Change,
+    ClearVerdict,
+    CountDeletion,
+    Doubt,
+    DropDoubt,
+    DropItem,
+    DropOutbox,
+    DropRemote,
+    DropView,
+    HistoryRecord,
+    ItemRecord,
+    NoTodo,
+    OutboxEntry,
+    Problem,
+    PutDoubt,
+    PutItem,
+    PutOutbox,
+    PutProblems,
+    PutRemote,
+    PutVerdict,
+    PutView,
+    RemoteRecord,
+    Restamp,
+    SeenRemote,
+    Side,
+    Todo,
+    VerdictRecord,
+    View,
+)
+from syncd.ports import FileStat, KnownFile
+from syncd.store import rows
+from syncd.store.migrations import MIGRATIONS, newer_migrations
+
+__all__ = ["Store"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_encode = msgspec.json.Encoder().encode
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """The only code that names SQLite's exceptions."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise DiskTrouble(f"the state database cannot be used: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise StateError(
+            f"the state database is damaged: {error}",
+            hint="Move the state folder aside: the next sync links files and events again.",
+        ) from error
+
+
+class Store:
+    """The state of one installation; `Store.open` is the way in."""
+
+    def __init__(self, db: Database, thread: ThreadPoolExecutor) -> None:
+        self._db = db
+        self._conn: sqlite3.Connection = db.conn
+        self._thread = thread
+
+    @classmethod
+    async def open(cls, path: Path | None) -> Store:
+        """
+        Open or make the database; None keeps it in memory.
+
+        Raises: StateError: a newer version wrote it (it is not touched), or it is damaged.
+            DiskTrouble: it cannot be made or read.
+        """
+        thread = ThreadPoolExecutor(1, thread_name_prefix="store")
+        loop = asyncio.get_running_loop()
+        try:
+            db = await loop.run_in_executor(thread, _opened, path)
+        except BaseException:
+            thread.shutdown(wait=False)
+            raise
+        return cls(db, thread)
+
+    async def close(self) -> None:
+        """Finish the last write and close."""
+        await self._run(lambda: self._conn.close())
+        self._thread.shutdown()
+
+    async def _run(self, work: Callable[[], R]) -> R:
+        def guarded() -> R:
+            with _failures():
+                return work()
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, guarded)
+
+    async def _query(
+        self,
+        method: Callable[Concatenate[Store, P], R],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        return await self._run(lambda: method(self, *args, **kwargs))
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        self._conn.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._conn
+        except BaseException:
+            if self._conn.in_transaction:
+                self._conn.execute("ROLLBACK")
+            raise
+        self._conn.execute("COMMIT")
+
+    def _all(self, sql: str, *args: object) -> list[sqlite3.Row]:
+        return self._conn.execute(sql, args).fetchall()
+
+    def _one(self, sql: str, *args: object) -> sqlite3.Row | None:
+        row: sqlite3.Row | None = self._conn.execute(sql, args).fetchone()
+        return row
+
+    # --- the installation --------------------------------------------------------------------
+
+    async def installation(self) -> str:
+        """The id of this state, made once; folders are marked with it."""
+        return await self._run(self._installation)
+
+    def _installation(self) -> str:
+        row = self._one("SELECT value FROM meta WHERE name = 'installation'")
+        if row is not None:
+            return str(row["value"])
+        fresh = uuid.uuid4().hex
+        with self._writing() as conn:
+            conn.execute("INSERT INTO meta VALUES ('installation', ?)", (fresh,))
+        return fresh
+
+    # --- accounts and calendars --------------------------------------------------------------
+
+    async def account(self, name: AccountName) -> AccountRecord | None:
+        """What was learnt of an account."""
+
+        def read() -> AccountRecord | None:
+            row = self._one("SELECT * FROM account WHERE name = ?", name)
+            return None if row is None else rows.account_of(row)
+
+        return await self._run(read)
+
+    async def put_account(self, account: AccountRecord) -> None:
+        """Keep what was learnt of an account."""
+        values = (
+            account.name,
+            account.user_id,
+            _encode(account.addresses).decode(),
+            account.zone,
+            rows.text_of(account.identified_at),
+            rows.text_of(account.listed_at),
+            account.export_dir,
+        )
+        sql = (
+            "INSERT INTO account (name, user_id, addresses, zone, identified_at, listed_at,"
+            " export_dir) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
+            " user_id = excluded.user_id, addresses = excluded.addresses, zone = excluded.zone,"
+            " identified_at = excluded.identified_at, listed_at = excluded.listed_at,"
+            " export_dir = excluded.export_dir"
+        )
+        await self._execute(sql, values)
+
+    async def _execute(self, sql: str, values: Sequence[object]) -> None:
+        def write() -> None:
+            with self._writing() as conn:
+                conn.execute(sql, values)
+
+        await self._run(write)
+
+    async def pause(self, account: AccountName) -> datetime | None:
+        """Until when the service asked this mailbox to be left alone."""
+
+        def read() -> datetime | None:
+            row = self._one("SELECT pause_until FROM account WHERE name = ?", account)
+            return None if row is None else rows.instant_of(row["pause_until"])
+
+        return await self._run(read)
+
+    async def extend_pause(self, account: AccountName, until: datetime) -> None:
+        """Keep the later of `until` and what is known."""
+        sql = (
+            "INSERT INTO account (name, pause_until) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE"
+            " SET pause_until = max(coalesce(pause_until, ''), ?2)"
+        )
+        await self._execute(sql, (account, rows.text_of(until)))
+
+    async def calendars(self, account: AccountName | None = None) -> list[CalendarRecord]:
+        """The known calendars, of one account or of all, in a stable order."""
+
+        def read() -> list[CalendarRecord]:
+            sql = "SELECT * FROM calendar WHERE ?1 IS NULL OR account = ?1 ORDER BY account, key"
+            return [rows.calendar_of(row) for row in self._all(sql, account)]
+
+        return await self._run(read)
+
+    async def put_calendar(self, calendar: CalendarRecord) -> CalendarRecord:
+        """Insert (key 0) or update a calendar; the record comes back with its key."""
+
+        def write() -> CalendarRecord:
+            sql = (
+                "INSERT INTO calendar (account, id, name, color, folder, can_edit, status, phase)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, id) DO UPDATE SET"
+                " name = excluded.name, color = excluded.color, folder = excluded.folder,"
+                " can_edit = excluded.can_edit,"
+                " status = excluded.status, phase = excluded.phase RETURNING *"
+            )
+            values = (
+                calendar.account,
+                calendar.id,
+                calendar.name,
+                calendar.color,
+                calendar.folder,
+                calendar.can_edit,
+                calendar.status,
+                calendar.phase,
+            )
+            with self._writing() as conn:
+                row = conn.execute(sql, values).fetchone()
+            return rows.calendar_of(row)
+
+        return await self._run(write)
+
+    async def forget_folders(self, account: AccountName, export_dir: str) -> None:
+        """The export folder changed: nothing is known of any file, and everything is to be done."""
+
+        def write() -> None:
+            with self._writing() as conn:
+                conn.execute(
+                    "UPDATE item SET file = NULL, fingerprint = NULL, mtime_ns = NULL"
+                    " WHERE calendar IN (SELECT key FROM calendar WHERE account = ?)",
+                    (account,),
+                )
+                conn.execute(
+                    "INSERT OR IGNORE INTO todo SELECT calendar, uid FROM item"
+                    " WHERE calendar IN (SELECT key FROM calendar WHERE account = ?)",
+                    (account,),
+                )
+                conn.execute("UPDATE calendar SET phase = 'new' WHERE account = ?", (account,))
+                conn.execute(
+                    "UPDATE account SET export_dir = ? WHERE name = ?", (export_dir, account)
+                )
+
+        await self._run(write)
+
+    async def forget_files(self, calendar: CalendarKey) -> None:
+        """Nothing is known of the calendar's files any more, and every item is to be done."""
+
+        def write() -> None:
+            with self._writing() as conn:
+                conn.execute(
+                    "UPDATE item SET file = NULL, fingerprint = NULL, mtime_ns = NULL"
+                    " WHERE calendar = ?",
+                    (calendar,),
+                )
+                conn.execute(
+                    "INSERT OR IGNORE INTO todo SELECT calendar, uid FROM item WHERE calendar = ?",
+                    (calendar,),
+                )
+
+        await self._run(write)
+
+    async def note_round(self, calendar: CalendarKey, at: datetime, error: str) -> None:
+        """When a calendar's last round ended, and how."""
+        sql = (
+            "UPDATE calendar SET last_round_at = ?1, last_error = ?2,"
+            " last_ok_at = CASE WHEN ?2 = '' THEN ?1 ELSE last_ok_at END WHERE key = ?3"
+        )
+        await self._execute(sql, (rows.text_of(at), error, calendar))
+
+    # --- the view and the events -------------------------------------------------------------
+
+    async def view(self, calendar: CalendarKey) -> View | None:
+        """The cursor of a calendar."""
+
+        def read() -> View | None:
+            row = self._one("SELECT * FROM view WHERE calendar = ?", calendar)
+            return None if row is None else rows.view_of(row)
+
+        return await self._run(read)
+
+    async def doubts(self, calendar: CalendarKey, most: int) -> list[Doubt]:
+        """What has to be asked by id."""
+
+        def read() -> list[Doubt]:
+            sql = "SELECT graph_id, kind FROM doubt WHERE calendar = ? ORDER BY kind LIMIT ?"
+            return [
+                Doubt(GraphId(r["graph_id"]), r["kind"]) for r in self._all(sql, calendar, most)
+            ]
+
+        return await self._run(read)
+
+    async def unseen(self, calendar: CalendarKey, sweep: int) -> list[RemoteRecord]:
+        """Events that the full view number `sweep` did not show."""
+
+        def read() -> list[RemoteRecord]:
+            sql = "SELECT * FROM remote WHERE calendar = ? AND sweep < ?"
+            return [rows.remote_of(row) for row in self._all(sql, calendar, sweep)]
+
+        return await self._run(read)
+
+    async def remotes_by_id(
+        self, calendar: CalendarKey, ids: Iterable[GraphId]
+    ) -> dict[GraphId, RemoteRecord]:
+        """Events by their ids; the id of an exception finds its series."""
+        wanted = list(dict.fromkeys(ids))
+
+        def read() -> dict[GraphId, RemoteRecord]:
+            found: dict[GraphId, RemoteRecord] = {}
+            for row in self._chunks("SELECT * FROM remote WHERE graph_id IN", calendar, wanted):
+                found[GraphId(row["graph_id"])] = rows.remote_of(row)
+            sql = (
+                "SELECT r.*, e.graph_id AS asked FROM exception e JOIN remote r"
+                " ON r.calendar = e.calendar AND r.graph_id = e.series WHERE e.graph_id IN"
+            )
+            missing = [one for one in wanted if one not in found]
+            for row in self._chunks(sql, calendar, missing, prefix="e."):
+                found[GraphId(row["asked"])] = rows.remote_of(row)
+            return found
+
+        return await self._run(read)
+
+    def _chunks(
+        self, sql: str, calendar: CalendarKey, values: Sequence[str], prefix: str = ""
+    ) -> Iterator[sqlite3.Row]:
+        for at in range(0, len(values), 500):
+            part = values[at : at + 500]
+            marks = ",".join("?" * len(part))
+            yield from self._conn.execute(
+                f"{sql} ({marks}) AND {prefix}calendar = ?", (*part, calendar)
+            )
+
+    async def remotes_by_uid(
+        self, calendar: CalendarKey, uids: Iterable[Uid]
+    ) -> dict[Uid, list[RemoteRecord]]:
+        """Events by their file's UID; more than one event may claim the same."""
+        wanted = list(dict.fromkeys(uids))
+
+        def read() -> dict[Uid, list[RemoteRecord]]:
+            found: dict[Uid, list[RemoteRecord]] = {}
+            for row in self._chunks("SELECT * FROM remote WHERE uid IN", calendar, wanted):
+                found.setdefault(Uid(row["uid"]), []).append(rows.remote_of(row))
+            return found
+
+        return await self._run(read)
+
+    async def all_remotes(self, calendar: CalendarKey) -> list[RemoteRecord]:
+        """Every known event of a calendar."""
+
+        def read() -> list[RemoteRecord]:
+            sql = "SELECT * FROM remote WHERE calendar = ? ORDER BY rowid"
+            return [rows.remote_of(row) for row in self._all(sql, calendar)]
+
+        return await self._run(read)
+
+    # --- items -------------------------------------------------------------------------------
+
+    async def todo(self, calendar: CalendarKey, most: int, after: Uid) -> list[Uid]:
+        """UIDs whose remote side moved since they were reconciled, in order, behind `after`."""
+
+        def read() -> list[Uid]:
+            sql = "SELECT uid FROM todo WHERE calendar = ? AND uid > ? ORDER BY uid LIMIT ?"
+            return [Uid(row["uid"]) for row in self._all(sql, calendar, after, most)]
+
+        return await self._run(read)
+
+    async def items(self, calendar: CalendarKey, uids: Iterable[Uid]) -> dict[Uid, ItemRecord]:
+        """Items by UID."""
+        wanted = list(dict.fromkeys(uids))
+
+        def read() -> dict[Uid, ItemRecord]:
+            sql = "SELECT * FROM item WHERE uid IN"
+            return {
+                Uid(row["uid"]): rows.item_of(row) for row in self._chunks(sql, calendar, wanted)
+            }
+
+        return await self._run(read)
+
+    async def uids_of_files(
+        self, calendar: CalendarKey, files: Iterable[FileName]
+    ) -> dict[FileName, Uid]:
+        """Which items are known under some file names."""
+        wanted = list(dict.fromkeys(files))
+
+        def read() -> dict[FileName, Uid]:
+            sql = "SELECT file, uid FROM item WHERE file IN"
+            return {
+                FileName(row["file"]): Uid(row["uid"])
+                for row in self._chunks(sql, calendar, wanted)
+            }
+
+        return await self._run(read)
+
+    async def known_files(self, calendar: CalendarKey) -> dict[FileName, KnownFile]:
+        """Every file as it was last read or written."""
+
+        def read() -> dict[FileName, KnownFile]:
+            sql = (
+                "SELECT file, fingerprint, mtime_ns, ctime_ns, size, inode FROM item"
+                " WHERE calendar = ? AND file IS NOT NULL"
+            )
+            return {
+                FileName(name): KnownFile(
+                    Fingerprint(print_ or ""),
+                    None if mtime is None else FileStat(mtime, ctime, size, inode),
+                )
+                for name, print_, mtime, ctime, size, inode in self._conn.execute(sql, (calendar,))
+            }
+
+        return await self._run(read)
+
+    async def all_items(self, calendar: CalendarKey) -> list[ItemRecord]:
+        """Every item of a calendar."""
+
+        def read() -> list[ItemRecord]:
+            sql = "SELECT * FROM item WHERE calendar = ? ORDER BY rowid"
+            return [rows.item_of(row) for row in self._all(sql, calendar)]
+
+        return await self._run(read)
+
+    async def counts(self, calendar: CalendarKey) -> Mapping[str, int]:
+        """How many items, files, events, waiting writes, things held and problems there are."""
+
+        def read() -> Mapping[str, int]:
+            row = self._one(
+                "SELECT (SELECT count(*) FROM item WHERE calendar = ?1) AS items,"
+                " (SELECT count(*) FROM item WHERE calendar = ?1 AND file IS NOT NULL) AS files,"
+                " (SELECT count(*) FROM remote WHERE calendar = ?1) AS events,"
+                " (SELECT count(*) FROM outbox WHERE calendar = ?1) AS pending,"
+                " (SELECT count(*) FROM todo WHERE calendar = ?1) AS todo,"
+                " (SELECT count(*) FROM problem WHERE calendar = ?1 AND needs_person) AS held,"
+                " (SELECT count(*) FROM problem WHERE calendar = ?1) AS problems",
+                calendar,
+            )
+            assert row is not None
+            return dict(row)
+
+        return await self._run(read)
+
+    async def homes(self, account: AccountName, uids: Iterable[Uid]) -> dict[Uid, set[CalendarKey]]:
+        """In which calendars of an account some UIDs have a file."""
+        wanted = list(dict.fromkeys(uids))
+
+        def read() -> dict[Uid, set[CalendarKey]]:
+            found: dict[Uid, set[CalendarKey]] = {}
+            for at in range(0, len(wanted), 500):
+                part = wanted[at : at + 500]
+                marks = ",".join("?" * len(part))
+                sql = (
+                    "SELECT i.uid, i.calendar FROM item i JOIN calendar c ON c.key = i.calendar"
+                    f" WHERE i.uid IN ({marks}) AND c.account = ? AND i.file IS NOT NULL"
+                )
+                for uid, calendar in self._conn.execute(sql, (*part, account)):
+                    found.setdefault(Uid(uid), set()).add(CalendarKey(calendar))
+            return found
+
+        return await self._run(read)
+
+    # --- writes in flight, problems, verdicts, history ---------------------------------------
+
+    async def outbox(self, calendar: CalendarKey) -> list[OutboxEntry]:
+        """Writes that are not settled, oldest first."""
+
+        def read() -> list[OutboxEntry]:
+            sql = "SELECT * FROM outbox WHERE calendar = ? ORDER BY number"
+            return [rows.outbox_of(row) for row in self._all(sql, calendar)]
+
+        return await self._run(read)
+
+    async def problems(
+        self, calendar: CalendarKey | None = None, *, subject: str | None = None
+    ) -> list[Problem]:
+        """Open matters, oldest first."""
+
+        def read() -> list[Problem]:
+            sql = (
+                "SELECT p.*, c.account, c.name AS calendar_name FROM problem p"
+                " LEFT JOIN calendar c ON c.key = p.calendar"
+                " WHERE (?1 IS NULL OR p.calendar = ?1) AND (?2 IS NULL OR p.subject = ?2)"
+                " ORDER BY p.since, p.id"
+            )
+            return [rows.problem_of(row) for row in self._all(sql, calendar, subject)]
+
+        return await self._run(read)
+
+    async def calendar_of_problem(self, problem: ProblemId) -> tuple[CalendarKey, str] | None:
+        """The calendar and subject of a problem."""
+
+        def read() -> tuple[CalendarKey, str] | None:
+            row = self._one("SELECT calendar, subject FROM problem WHERE id = ?", problem)
+            return None if row is None else (CalendarKey(row["calendar"]), row["subject"])
+
+        return await self._run(read)
+
+    async def subjects(self, calendar: CalendarKey) -> set[str]:
+        """UIDs (or "") that have problems: looked at again in every round."""
+
+        def read() -> set[str]:
+            sql = "SELECT DISTINCT subject FROM problem WHERE calendar = ?"
+            return {row["subject"] for row in self._all(sql, calendar)}
+
+        return await self._run(read)
+
+    async def verdicts(self) -> dict[ProblemId, VerdictRecord]:
+        """What people decided and what is not carried out yet."""
+
+        def read() -> dict[ProblemId, VerdictRecord]:
+            return {
+                ProblemId(row["problem"]): VerdictRecord(
+                    ProblemId(row["problem"]), row["kind"], row["exact"]
+                )
+                for row in self._all("SELECT * FROM verdict")
+            }
+
+        return await self._run(read)
+
+    async def recent_deletions(
+        self, calendar: CalendarKey, side: Side, now: datetime, within: timedelta
+    ) -> int:
+        """How many deletions were carried out on a side within a time."""
+
+        def read() -> int:
+            row = self._one(
+                "SELECT count(*) AS n FROM deletion WHERE calendar = ? AND side = ?"
+                " AND at > ? AND at <= ?",
+                calendar,
+                side,
+                rows.text_of(now - within),
+                rows.text_of(now + within),
+            )
+            assert row is not None
+            return int(row["n"])
+
+        return await self._run(read)
+
+    async def history(self, uid: Uid | None, most: int) -> list[HistoryRecord]:
+        """Changes, newest first."""
+
+        def read() -> list[HistoryRecord]:
+            sql = (
+                "SELECT h.*, c.name AS calendar_name FROM history h"
+                " LEFT JOIN calendar c ON c.key = h.calendar"
+                " WHERE ?1 IS NULL OR h.uid = ?1 ORDER BY h.number DESC LIMIT ?2"
+            )
+            return [rows.history_of(row) for row in self._all(sql, uid, most)]
+
+        return await self._run(read)
+
+    async def forget_history(self, before: datetime) -> None:
+        """Drop versions and counts that are older than they are kept."""
+
+        def write() -> None:
+            with self._writing() as conn:
+                conn.execute("DELETE FROM history WHERE at < ?", (rows.text_of(before),))
+                conn.execute("DELETE FROM deletion WHERE at < ?", (rows.text_of(before),))
+                conn.execute("DELETE FROM round WHERE started_at < ?", (rows.text_of(before),))
+
+        await self._run(write)
+
+    # --- rounds ------------------------------------------------------------------------------
+
+    async def begin_round(self, calendar: CalendarKey, at: datetime) -> RoundId:
+        """Number a round."""
+
+        def write() -> RoundId:
+            with self._writing() as conn:
+                cursor = conn.execute(
+                    "INSERT INTO round (calendar, started_at) VALUES (?, ?)",
+                    (calendar, rows.text_of(at)),
+                )
+                return RoundId(cursor.lastrowid or 0)
+
+        return await self._run(write)
+
+    async def end_round(
+        self, round_: RoundId, at: datetime, counts: Mapping[str, int], error: str
+    ) -> None:
+        """Keep what a round did; one that did nothing leaves no trace."""
+        if not any(counts.values()) and not error:
+            await self._execute("DELETE FROM round WHERE number = ?", (round_,))
+            return
+        sql = "UPDATE round SET finished_at = ?, counts = ?, error = ? WHERE number = ?"
+        await self._execute(sql, (rows.text_of(at), _encode(dict(counts)).decode(), error, round_))
+
+    async def calendar_states(self) -> list[dict[str, Any]]:
+        """What `syncd status` prints of each calendar."""
+
+        def read() -> list[dict[str, Any]]:
+            sql = (
+                "SELECT c.account, c.name AS calendar, c.folder, c.status, c.last_round_at,"
+                " c.last_ok_at, c.last_error, c.key,"
+                " (SELECT count(*) FROM item WHERE calendar = c.key) AS items,"
+                " (SELECT count(*) FROM outbox WHERE calendar = c.key) AS pending,"
+                " (SELECT count(*) FROM problem WHERE calendar = c.key AND needs_person) AS held,"
+                " (SELECT count(*) FROM problem WHERE calendar = c.key) AS problems"
+                " FROM calendar c ORDER BY c.account, c.key"
+            )
+            return [dict(row) for row in self._all(sql)]
+
+        return await self._run(read)
+
+    # --- the one transaction -----------------------------------------------------------------
+
+    async def commit(self, calendar: CalendarKey, changes: Sequence[Change]) -> None:
+        """Carry out some changes of one calendar, all of them or none."""
+        if not changes:
+            return
+
+        def write() -> None:
+            with self._writing() as conn:
+                writer = _Writer(conn, calendar)
+                for change in changes:
+                    writer.apply(change)
+                writer.flush()
+
+        await self._run(write)
+
+    async def new_outbox(self, calendar: CalendarKey, entries: Sequence[OutboxEntry]) -> list[int]:
+        """Journal writes before they leave; their numbers."""
+
+        def write() -> list[int]:
+            with self._writing() as conn:
+                return [_insert_outbox(conn, calendar, entry) for entry in entries]
+
+        return await self._run(write)
+
+    async def compact(self) -> None:
+        """Let SQLite tidy up."""
+        await self._run(lambda: self._conn.execute("PRAGMA optimize"))
+
+
+def _opened(path: Path | None) -> Database:
+    with _failures():
+        conn = _connection(path)
+        db = Database(conn)
+        newer = newer_migrations(db)
+        if newer:
+            conn.close()
+            raise StateError(
+                f"the state was written by a newer version of syncd ({newer[0]})",
+                hint="Use that version, or another state_dir.",
+            )
+        if path is not None:
+            conn.execute("PRAGMA journal_mode = WAL")
+        conn.execute("PRAGMA synchronous = NORMAL")
+        MIGRATIONS.apply(db)
+        return db
+
+
+def _connection(path: Path | None) -> sqlite3.Connection:
+    if path is not None and not path.exists():
+        # Made by us first, so that no other mode is ever seen; the side files follow its mode.
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise DiskTrouble(f"the state cannot be made at {path}: {error.strerror}") from error
+    conn = sqlite3.connect(
+        ":memory:" if path is None else path, check_same_thread=False, isolation_level=None
+    )
+    conn.row_factory = sqlite3.Row
+    if path is None or path.stat().st_size == 0:
+        # An event of 2 KB of JSON wastes half of SQLite's usual page of 4 KB.
+        conn.execute("PRAGMA page_size = 8192")
+    conn.execute("PRAGMA busy_timeout = 10000")
+    return conn
+
+
+class _Writer:
+    """Carries out changes in order, the frequent inserts in bulk."""
+
+    def __init__(self, conn: sqlite3.Connection, calendar: CalendarKey) -> None:
+        self._conn = conn
+        self._calendar = calendar
+        self._bulk: dict[str, list[tuple[Any, ...]]] = {}
+
+    def flush(self) -> None:
+        for sql, values in self._bulk.items():
+            self._conn.executemany(sql, values)
+        self._bulk.clear()
+
+    def _later(self, sql: str, values: tuple[Any, ...]) -> None:
+        self._bulk.setdefault(sql, []).append(values)
+
+    def _now(self, sql: str, *values: object) -> None:
+        self._conn.execute(sql, values)
+
+    def apply(self, change: Change) -> None:
+        match change:
+            case PutView(view):
+                self._put_view(view)
+            case DropView():
+                self._now("DELETE FROM view WHERE calendar = ?", self._calendar)
+            case PutRemote(record, quiet):
+                self._put_remote(record, quiet=quiet)
+            case DropRemote(graph_id):
+                self._drop_remote(graph_id)
+            case SeenRemote(graph_ids, sweep):
+                for graph_id in graph_ids:
+                    self._later(_SEEN, (sweep, self._calendar, graph_id))
+            case PutDoubt(doubt):
+                self._later(_DOUBT, (self._calendar, doubt.graph_id, doubt.kind))
+            case DropDoubt(doubt):
+                self._later(_NO_DOUBT, (self._calendar, doubt.graph_id, doubt.kind))
+            case PutItem(item):
+                self._put_item(item)
+            case DropItem(uid):
+                self._now("DELETE FROM item WHERE calendar = ? AND uid = ?", self._calendar, uid)
+            case Restamp(file, stat):
+                self._later(
+                    _STAMP,
+                    (stat.mtime_ns, stat.ctime_ns, stat.size, stat.inode, self._calendar, file),
+                )
+            case Todo(uid):
+                self._later(_TODO, (self._calendar, uid))
+            case NoTodo(uid):
+                self._later(
+                    "DELETE FROM todo WHERE calendar = ? AND uid = ?", (self._calendar, uid)
+                )
+            case _:
+                self._apply_rare(change)
+
+    def _apply_rare(
+        self,
+        change: PutOutbox
+        | DropOutbox
+        | PutProblems
+        | PutVerdict
+        | ClearVerdict
+        | CountDeletion
+        | AddHistory,
+    ) -> None:
+        match change:
+            case PutOutbox(entry):
+                self._put_outbox(entry)
+            case DropOutbox(number):
+                self._now("DELETE FROM outbox WHERE number = ?", number)
+            case PutProblems(subject, problems):
+                self._put_problems(subject, problems)
+            case PutVerdict(verdict):
+                self._now(
+                    "INSERT OR REPLACE INTO verdict VALUES (?, ?, ?)",
+                    verdict.problem,
+                    verdict.kind,
+                    verdict.exact,
+                )
+            case ClearVerdict(problem):
+                self._now("DELETE FROM verdict WHERE problem = ?", problem)
+            case CountDeletion(side, uid, at):
+                self._later(
+                    "INSERT INTO deletion VALUES (?, ?, ?, ?)",
+                    (self._calendar, side, rows.text_of(at), uid),
+                )
+            case AddHistory(record):
+                self._later(_HISTORY, self._history_row(record))
+            case _:
+                assert_never(change)
+
+    def _put_view(self, view: View) -> None:
+        self._now(
+            "INSERT OR REPLACE INTO view VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            self._calendar,
+            view.link,
+            view.complete,
+            rows.text_of(view.start),
+            rows.text_of(view.end),
+            rows.text_of(view.opened_at),
+            view.sweep,
+            rows.text_of(view.true_up_at),
+        )
+
+    def _put_remote(self, record: RemoteRecord, *, quiet: bool) -> None:
+        self._later(
+            _REMOTE,
+            (
+                self._calendar,
+                record.graph_id,
+                record.uid,
+                record.etag,
+                rows.text_of(record.seen_at),
+                record.sweep,
+                record.outside,
+                " ".join(record.exceptions),
+                record.raw,
+            ),
+        )
+        if record.exceptions:
+            for exception in record.exceptions:
+                self._later(_EXCEPTION, (self._calendar, exception, record.graph_id))
+        if not quiet:
+            self._later(_TODO, (self._calendar, record.uid))
+
+    def _drop_remote(self, graph_id: GraphId) -> None:
+        self.flush()
+        where = "calendar = ? AND graph_id = ?"
+        self._now(
+            f"INSERT OR IGNORE INTO todo SELECT calendar, uid FROM remote WHERE {where}",
+            self._calendar,
+            graph_id,
+        )
+        self._now(f"DELETE FROM remote WHERE {where}", self._calendar, graph_id)
+        self._now(
+            "DELETE FROM exception WHERE calendar = ? AND series = ?", self._calendar, graph_id
+        )
+
+    def _put_item(self, item: ItemRecord) -> None:
+        stat = item.stat
+        local = rows.encode_item(item.base_local)
+        remote = rows.encode_item(item.base_remote)
+        if item.file is not None:
+            # A file name belongs to one item; whoever had it before does not any more.
+            self._later(_FILE_MOVED, (self._calendar, item.file, item.uid))
+        self._later(
+            _ITEM,
+            (
+                self._calendar,
+                item.uid,
+                item.graph_id,
+                item.file,
+                item.fingerprint,
+                *(
+                    (None,) * 4
+                    if stat is None
+                    else (stat.mtime_ns, stat.ctime_ns, stat.size, stat.inode)
+                ),
+                item.local_only,
+                None if local == remote else local,
+                remote,
+                item.content,
+            ),
+        )
+
+    def _put_outbox(self, entry: OutboxEntry) -> None:
+        self._now("DELETE FROM outbox WHERE number = ?", entry.number)
+        _insert_outbox(self._conn, self._calendar, entry)
+
+    def _put_problems(self, subject: str, problems: tuple[Problem, ...]) -> None:
+        """Notices and conflicts that a policy decided stay until a person discards them."""
+        since = {
+            row["id"]: row["since"]
+            for row in self._conn.execute(
+                "SELECT id, since FROM problem WHERE calendar = ? AND subject = ?",
+                (self._calendar, subject),
+            )
+        }
+        if not since and not problems:
+            return
+        self._now(
+            "DELETE FROM problem WHERE calendar = ? AND subject = ?"
+            " AND NOT (needs_person = 0 AND kind IN ('conflict', 'notice'))",
+            self._calendar,
+            subject,
+        )
+        for problem in problems:
+            row = list(rows.problem_row(self._calendar, subject, problem))
+            row[12] = since.get(problem.id, row[12])
+            self._now(f"INSERT OR REPLACE INTO problem VALUES ({','.join('?' * 16)})", *row)
+
+    def _history_row(self, record: HistoryRecord) -> tuple[Any, ...]:
+        return (
+            record.round,
+            rows.text_of(record.at),
+            self._calendar,
+            record.uid,
+            record.side,
+            record.what,
+            _encode(record.fields).decode(),
+            record.before or None,
+            record.after or None,
+        )
+
+
+def _insert_outbox(conn: sqlite3.Connection, calendar: CalendarKey, entry: OutboxEntry) -> int:
+    cursor = conn.execute(
+        "INSERT INTO outbox (number, calendar, uid, kind, slot, graph_id, action, body,"
+        " transaction_id, state, since, keys, expects, before_etag, mails, mail_kind)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            entry.number or None,
+            calendar,
+            entry.uid,
+            entry.kind,
+            entry.slot,
+            entry.graph_id,
+            entry.action,
+            entry.body,
+            entry.transaction_id,
+            entry.state,
+            rows.text_of(entry.since),
+            _encode(entry.keys).decode(),
+            rows.encode_item(entry.expects),
+            entry.before_etag,
+            _encode(entry.mails).decode(),
+            entry.mail_kind,
+        ),
+    )
+    return cursor.lastrowid or 0
+
+
+_SEEN = "UPDATE remote SET sweep = ? WHERE calendar = ? AND graph_id = ?"
+_DOUBT = "INSERT OR IGNORE INTO doubt VALUES (?, ?, ?)"
+_NO_DOUBT = "DELETE FROM doubt WHERE calendar = ? AND graph_id = ? AND kind = ?"
+_TODO = "INSERT OR IGNORE INTO todo VALUES (?, ?)"
+_STAMP = (
+    "UPDATE item SET mtime_ns = ?, ctime_ns = ?, size = ?, inode = ?"
+    " WHERE calendar = ? AND file = ?"
+)
+_EXCEPTION = "INSERT OR REPLACE INTO exception VALUES (?, ?, ?)"
+_REMOTE = (
+    "INSERT INTO remote (calendar, graph_id, uid, etag, seen_at, sweep, outside, exceptions, raw)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (calendar, graph_id) DO UPDATE SET"
+    " uid = excluded.uid, etag = excluded.etag, seen_at = excluded.seen_at,"
+    " sweep = excluded.sweep, outside = excluded.outside, exceptions = excluded.exceptions,"
+    " raw = excluded.raw"
+)
+_FILE_MOVED = "UPDATE item SET file = NULL WHERE calendar = ? AND file = ? AND uid <> ?"
+_ITEM = (
+    "INSERT INTO item (calendar, uid, graph_id, file, fingerprint, mtime_ns, ctime_ns, size,"
+    " inode, local_only, base_local, base_remote, content)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (calendar, uid) DO UPDATE SET"
+    " graph_id = excluded.graph_id, file = excluded.file, fingerprint = excluded.fingerprint,"
+    " mtime_ns = excluded.mtime_ns, ctime_ns = excluded.ctime_ns, size = excluded.size,"
+    " inode = excluded.inode, local_only = excluded.local_only,"
+    " base_local = excluded.base_local, base_remote = excluded.base_remote,"
+    " content = excluded.content"
+)
+_HISTORY = (
+    "INSERT INTO history (round, at, calendar, uid, side, what, fields, before, after)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)

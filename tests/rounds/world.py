@@ -1,0 +1,218 @@
+"""A whole small world for rounds: the simulator over HTTP, real folders, real SQLite, a fake clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from syncd.graph.transport import GraphRemote
+from syncd.graph.waits import Patience
+from syncd.ports import Marker
+from syncd.shell.config import DEFAULT_SYNC, Account, Auth, Filter
+from syncd.shell.config_model import MailPolicy, SyncSettings
+from syncd.shell.mailbox import CalendarReport, Mailbox, exit_code
+from syncd.shell.workshop import StoredPauses
+from syncd.simulator.faults import Faults
+from syncd.simulator.server import SimulatorServer
+from syncd.simulator.service import Service
+from syncd.simulator.switches import Switches
+from syncd.simulator.tokens import StaticTokens
+from syncd.store.store import Store
+from syncd.testing import FakeClock
+from syncd.vdir.folder import VdirFolder
+
+ME = "me@example.org"
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+class StaticToken:
+    """A token source that always has the same token."""
+
+    async def token(self) -> str:
+        return f"sim-{ME}"
+
+    async def refused(self, token: str) -> None:
+        return None
+
+
+@dataclass
+class World:
+    """Everything a test touches; `sync` is one `syncd sync`."""
+
+    root: Path
+    clock: FakeClock
+    service: Service
+    server: SimulatorServer
+    settings: SyncSettings
+    store: Store
+    facts: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    mailbox: Mailbox | None = None
+    patience_s: float = 60.0
+
+    @property
+    def box(self) -> Any:
+        return self.service.mailbox(ME)
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "export" / "work" / "Calendar"
+
+    def account(self) -> Account:
+        return Account(
+            name="work",  # type: ignore[arg-type]
+            api="graph",
+            base_url=self.server.base_url,
+            user="me",
+            addresses=(),
+            ca_file=None,
+            auth=Auth("command", "", "common", "", (), ("true",), "", ""),
+            calendar_filter=Filter(("*",), ()),
+            sync=self.settings,
+            calendars={},
+        )
+
+    async def open_mailbox(self) -> Mailbox:
+        """A new process, as it were: the same state and folders, nothing in memory."""
+        await self.stack.aclose()
+        self.stack = AsyncExitStack()
+        remote = await self.stack.enter_async_context(
+            GraphRemote(
+                self.server.base_url,
+                StaticToken(),
+                pauses=StoredPauses(self.store, "work"),  # type: ignore[arg-type]
+                clock=self.clock,
+                ca_file=None,
+                patience=Patience(self.patience_s),
+                rng=Random(1),
+            )
+        )
+
+        def make_folder(path: Path, marker: Marker, mode: int) -> VdirFolder:
+            return VdirFolder(path, marker=marker, file_mode=mode, clock=self.clock)
+
+        self.mailbox = Mailbox(
+            self.account(),
+            self.root / "export",
+            self.store,
+            remote,
+            self.clock,
+            make_folder,
+            lambda fact, fields: self.facts.append((fact, fields)),
+        )
+        return self.mailbox
+
+    async def sync(self, *, fresh: bool = False) -> list[CalendarReport]:
+        mailbox = self.mailbox
+        if mailbox is None or fresh:
+            mailbox = await self.open_mailbox()
+        calendars = await mailbox.refresh(force=True)
+        return await mailbox.sync(calendars, look_at=[one.key for one in calendars])
+
+    async def code(self, *, fresh: bool = False) -> int:
+        reports = await self.sync(fresh=fresh)
+        for report in reports:
+            if report.trouble is not None:
+                self.facts.append(("trouble", {"error": repr(report.trouble)}))
+        held = [one for one in await self.store.problems() if one.needs_person]
+        return int(exit_code(reports, held=len(held)))
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.write_bytes(text.replace("\n", "\r\n").encode())
+        return path
+
+    def read(self, name: str) -> str:
+        return (self.folder / name).read_bytes().decode().replace("\r\n", "\n")
+
+    def names(self) -> list[str]:
+        return sorted(p.name for p in self.folder.glob("*.ics"))
+
+    def requests(self, method: str = "") -> list[str]:
+        """Requests that reached events, batches' parts included, since the last `clear`."""
+        return [
+            f"{one.method} {one.path}"
+            for one in self.server.requests.entries
+            if (not method or one.method == method) and "$batch" not in one.path
+        ]
+
+    def writes(self) -> list[str]:
+        return [one for one in self.requests() if not one.startswith("GET")]
+
+    def clear(self) -> None:
+        self.server.requests.clear()
+
+    def mails(self, actor: str = "api") -> list[Any]:
+        return [mail for mail in self.service.ledger if mail.actor == actor]
+
+
+def event(subject: str, start: str, end: str, **rest: Any) -> dict[str, Any]:
+    """A Graph event body in W. Europe time."""
+    zone = rest.pop("zone", "W. Europe Standard Time")
+    return {
+        "subject": subject,
+        "start": {"dateTime": start, "timeZone": zone},
+        "end": {"dateTime": end, "timeZone": zone},
+        "isReminderOn": False,
+        **rest,
+    }
+
+
+def ics(uid: str, summary: str, start: str = "20260310T100000", end: str = "20260310T110000", *more: str) -> str:
+    """A small file in Berlin time."""
+    lines = [
+        "BEGIN:VCALENDAR",
+        "VERSION:2.0",
+        "PRODID:-//test//test//EN",
+        "BEGIN:VEVENT",
+        f"UID:{uid}",
+        "DTSTAMP:20260101T000000Z",
+        f"SUMMARY:{summary}",
+        f"DTSTART;TZID=Europe/Berlin:{start}",
+        f"DTEND;TZID=Europe/Berlin:{end}",
+        *more,
+        "END:VEVENT",
+        "END:VCALENDAR",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+@asynccontextmanager
+async def world(
+    root: Path,
+    *,
+    switches: Switches | None = None,
+    faults: Faults | None = None,
+    mail: MailPolicy | None = None,
+    state: Path | None = None,
+    **settings: Any,
+) -> AsyncIterator[World]:
+    clock = FakeClock(NOW)
+    service = Service(now=clock.now, random=Random(7), switches=switches or Switches())
+    box = service.add_mailbox(ME, "Me Myself")
+    box.folders.settings["timeZone"] = "W. Europe Standard Time"
+    merged = replace(DEFAULT_SYNC, **settings)
+    if mail is not None:
+        merged = replace(merged, mail=mail)
+    async with SimulatorServer(service, tokens=StaticTokens(), faults=faults) as server:
+        store = await Store.open(state)
+        here = World(root, clock, service, server, merged, store)
+        try:
+            yield here
+        finally:
+            await here.stack.aclose()
+            await here.store.close()
+
+
+def dumps(value: Any) -> str:
+    return json.dumps(value, indent=1, default=str)
+
+
+__all__ = ["ME", "NOW", "World", "dumps", "event", "ics", "timedelta", "world"]

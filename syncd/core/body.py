@@ -160,7 +160,7 @@ def _is_online(server: ServerBody) -> bool:
     return server.is_online_meeting or bool(server.join_url)
 
 
-# --- A body in lines ------------------------------------------------------------------------------
+# --- A body in lines ---
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +238,7 @@ def _around(old: Sequence[str], new: Sequence[str]) -> tuple[list[str], list[str
     return list(new[:above]), list(new[above + len(old) :])
 
 
-# --- The user's part of an online meeting's text --------------------------------------------------
+# --- The user's part of an online meeting's text ---
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +315,7 @@ def _not_among(missing: list[str], run: list[str]) -> list[str]:
     ]
 
 
-# --- Bodies of type text --------------------------------------------------------------------------
+# --- Bodies of type text ---
 
 
 def _edit_text(server: ServerBody, new_text: str) -> BodyEdit:
@@ -376,7 +376,7 @@ def _block_in_text(server: ServerBody) -> tuple[int, int] | None:
     return spans[first][0], spans[last][1]
 
 
-# --- Bodies of type HTML --------------------------------------------------------------------------
+# --- Bodies of type HTML ---
 
 
 def _edit_html(server: ServerBody, new_text: str, replace_rich: bool) -> BodyEdit:
@@ -440,7 +440,7 @@ def _insert_in_html(source: str, text: str) -> SendBody | None:
     return SendBody("html", html) if html_to_text(html) == text else None
 
 
-# --- Bodies with a join block ---------------------------------------------------------------------
+# --- Bodies with a join block ---
 
 
 def _edit_meeting(
@@ -662,7 +662,7 @@ class _Extent:
         return node.breaks or node.name in BLOCKS or node.name == "br"
 
 
-# --- Classes of HTML ------------------------------------------------------------------------------
+# --- Classes of HTML ---
 
 
 def _is_plain(tree: Tree, source: str) -> bool:
@@ -742,7 +742,7 @@ def _styles_matter(style: str, names: set[str]) -> bool:
     return not all(map(_HOUSE_CLASS.match, used))
 
 
-# --- HTML in units --------------------------------------------------------------------------------
+# --- HTML in units ---
 
 
 def _lines(units: Sequence[_Unit]) -> list[str]:

@@ -206,7 +206,7 @@ def _summary(sides: Sides) -> str:
     return ""
 
 
-# --- one item ----------------------------------------------------------------------------------------
+# --- one item ---
 
 
 def plan_item(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
@@ -235,7 +235,7 @@ def plan_item(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
 
 
 def _seen(sides: Sides, record: ItemRecord, *, settled: bool) -> ItemRecord:
-    """The record after the file was read: a file with anything unsettled is read again next time."""
+    """The record after the file was read; a file with anything unsettled is read again."""
     if not isinstance(sides.local, Present):
         return record
     return replace(
@@ -299,7 +299,7 @@ def _hold_problem(one: Hold, sides: Sides, desk: Desk) -> Problem:
     )
 
 
-# --- files from the service --------------------------------------------------------------------------
+# --- files from the service ---
 
 
 def _make_file(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
@@ -409,7 +409,7 @@ def _held_file(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
     return ItemPlan(sides.uid, decision, sides, record, problems=problems)
 
 
-# --- events from files -------------------------------------------------------------------------------
+# --- events from files ---
 
 _WHOLE = frozenset({"when", "recurrence", "attendees"})
 
@@ -454,7 +454,7 @@ def _read_only_problem(sides: Sides, desk: Desk) -> Problem:
 
 
 def _as_created(item: Item, sides: Sides, desk: Desk) -> Item | Problem:
-    """The item as it may be created: meetings of other organizers are held or made attendee-free."""
+    """The item as it may be created; meetings of other organizers are held or lose attendees."""
     organizer = item.master.organizer
     foreign = organizer is not None and not desk.owner.is_own(organizer.address)
     if foreign and (item.master.attendees or item.master.invited_as):
@@ -464,7 +464,7 @@ def _as_created(item: Item, sides: Sides, desk: Desk) -> Item | Problem:
             "hold",
             "foreign-meeting",
             sides,
-            reason="the meeting belongs to another organizer; sending it would invite everyone anew",
+            reason="the meeting is another organizer's; sending it would invite everyone anew",
             hint='Accept the invitation in the mailbox, or set foreign_meeting = "copy".',
         )
     if sides.uid in desk.moving and item.master.attendees:
@@ -510,7 +510,7 @@ def _without_slots(item: Item) -> Item:
     return Item(item.master, item.recurrence)
 
 
-# --- mail --------------------------------------------------------------------------------------------
+# --- mail ---
 
 
 def _mail_problem(
@@ -556,7 +556,7 @@ def _mail_stands(
     return "held"
 
 
-# --- deletions on the service ------------------------------------------------------------------------
+# --- deletions on the service ---
 
 
 def _delete_event(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
@@ -595,7 +595,7 @@ def _restored(sides: Sides, desk: Desk, reason: str) -> ItemPlan:
     return replace(plan, problems=(notice,))
 
 
-# --- both sides are there ----------------------------------------------------------------------------
+# --- both sides are there ---
 
 
 def _merged(sides: Sides, decision: Merged, desk: Desk) -> ItemPlan:
@@ -607,6 +607,11 @@ def _merged(sides: Sides, decision: Merged, desk: Desk) -> ItemPlan:
     problems += more
     merge, more = _with_conflicts(merge, decision, sides, desk)
     problems += more
+    if decision.adopting and any(one.kind == "conflict" and one.needs_person for one in problems):
+        # Without a base, what waits for a person must not count as an edit of the file.
+        waiting = replace(known, graph_id=sides.remote.record.graph_id)
+        record = _seen(sides, waiting, settled=False)
+        return ItemPlan(sides.uid, decision, sides, record, problems=tuple(problems))
     record = replace(
         known,
         graph_id=sides.remote.record.graph_id,
@@ -746,7 +751,7 @@ def _plain(value: Any) -> Any:
     return None if value is ABSENT else msgspec.to_builtins(value, str_keys=True)
 
 
-# --- the file of a merge -----------------------------------------------------------------------------
+# --- the file of a merge ---
 
 
 def _with_file(plan: ItemPlan, pull: frozenset[FieldKey], decision: Merged, desk: Desk) -> ItemPlan:
@@ -765,7 +770,15 @@ def _with_file(plan: ItemPlan, pull: frozenset[FieldKey], decision: Merged, desk
     )
     settled = not left and not any(one.kind == "hold" for one in plan.problems)
     content, current, name = _current_file(sides, record)
-    data = rewrite(content, plan.uid, target, pull, stamps(sides.remote.event), desk.owner)
+    data = rewrite(
+        content,
+        plan.uid,
+        target,
+        pull,
+        stamps(sides.remote.event),
+        desk.owner,
+        _followed(decision),
+    )
     agreed = replace(record, base_local=moved_local, base_remote=moved_remote)
     if not isinstance(data, bytes) or data == content or name is None:
         return replace(plan, record=_seen(sides, agreed, settled=settled))
@@ -781,6 +794,14 @@ def _with_file(plan: ItemPlan, pull: frozenset[FieldKey], decision: Merged, desk
     )
 
 
+def _followed(decision: Merged) -> frozenset[str]:
+    """Fields of a series that were changed in its file, which inheriting overrides follow."""
+    if not decision.local.overrides and not decision.local.cancelled:
+        return frozenset()
+    mine = decision.merge.push | decision.merge.agreed
+    return frozenset(key.name for key in mine if key.slot == MASTER)
+
+
 def _current_file(
     sides: Sides, record: ItemRecord
 ) -> tuple[bytes, Fingerprint | None, FileName | None]:
@@ -789,7 +810,7 @@ def _current_file(
     return record.content, record.fingerprint, record.file
 
 
-# --- the writes of a merge ---------------------------------------------------------------------------
+# --- the writes of a merge ---
 
 
 def _with_writes(
@@ -1047,7 +1068,7 @@ def refusal_digest(write: Write) -> str:
     return exactly([write.kind, write.slot, write.action, dict(write.body)])
 
 
-# --- the guard over all plans ------------------------------------------------------------------------
+# --- the guard over all plans ---
 
 
 @dataclass(frozen=True, slots=True)
@@ -1071,6 +1092,7 @@ def hold_deletions(
     """
     kind = DeleteEvent if side == "local" else DeleteFile
     gone = [plan for plan in plans if isinstance(plan.decision, kind)]
+    gone_uids = {plan.uid for plan in gone}
     going = [plan for plan in gone if plan.writes or plan.file]
     verdict = judge(
         len(going),
@@ -1084,15 +1106,18 @@ def hold_deletions(
     problem = _deletions_problem(gone, side, verdict, desk)
     match _decided(problem, desk):
         case "approved":
-            return plans, None
+            return [_using(one, problem) if one.uid in gone_uids else one for one in plans], None
         case "discarded":
-            undone = [
-                _undone(one, side, desk) if isinstance(one.decision, kind) else one for one in plans
-            ]
-            return undone, None
+            undone = [_undone(one, side, desk) if one.uid in gone_uids else one for one in plans]
+            return [_using(one, problem) for one in undone], None
         case _:
             kept = [_kept(one) if isinstance(one.decision, kind) else one for one in plans]
             return kept, problem
+
+
+def _using(plan: ItemPlan, problem: Problem) -> ItemPlan:
+    """The decision of a person counts once: it is forgotten when it is carried out."""
+    return replace(plan, used_verdicts=(*plan.used_verdicts, problem.id))
 
 
 def _decided(problem: Problem, desk: Desk) -> str:
@@ -1121,23 +1146,28 @@ def _hold_import(
     new = [plan for plan in plans if isinstance(plan.decision, MakeEvent)]
     if len(new) <= most:
         return plans, []
+    new_uids = {plan.uid for plan in new}
     items = _listed(new)
     problem = desk.problem(
         "held-import",
         "many-creates",
         None,
         reason=f"the folder was never synced and holds {len(new)} files that the service lacks",
-        hint="`syncd approve ID` creates these events; `syncd discard ID` keeps them as local-only.",
+        hint="`syncd approve ID` creates these events; `syncd discard ID` keeps them local-only.",
         items=items,
         exact="\n".join(item["uid"] for item in items),
     )
     match _decided(problem, desk):
         case "approved":
-            return plans, []
+            return [_using(one, problem) if one.uid in new_uids else one for one in plans], []
         case "discarded":
-            return [_local_only(one) if one in new else one for one in plans], []
+            kept = [_local_only(one) if one.uid in new_uids else one for one in plans]
+            return [_using(one, problem) for one in kept], []
         case _:
-            held = [replace(one, writes=(), problems=()) if one in new else one for one in plans]
+            held = [
+                replace(one, writes=(), problems=()) if one.uid in new_uids else one
+                for one in plans
+            ]
             return held, [problem]
 
 
@@ -1184,7 +1214,7 @@ def _deletions_problem(
         f"{side}-deletions",
         None,
         reason=f"{reason}: nothing was deleted on {to}",
-        hint=f"`syncd approve ID` deletes these {len(items)} items on {to}; `syncd discard ID` {undo}.",
+        hint=f"`syncd approve ID` deletes these {len(items)} on {to}; `syncd discard ID` {undo}.",
         items=items,
         exact="\n".join(item["uid"] for item in items),
     )

@@ -282,7 +282,7 @@ class HistoryRecord:
     after: bytes
 
 
-# --- changes ---------------------------------------------------------------------------------------
+# --- changes ---
 
 
 @dataclass(frozen=True, slots=True)

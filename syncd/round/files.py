@@ -115,6 +115,7 @@ def _settled(bench: Bench, plan: ItemPlan, outcome: FileOutcome, done: FilesDone
                 DropItem(plan.uid),
                 NoTodo(plan.uid),
                 CountDeletion("remote", plan.uid, bench.clock.now()),
+                *(ClearVerdict(problem) for problem in plan.used_verdicts),
             ]
         case Taken() | Displaced() | Vanished():
             # A person was faster: the folder holds their version, and it is planned anew.

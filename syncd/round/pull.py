@@ -129,7 +129,7 @@ def _opened(view: View | None, window: Window, now: datetime) -> View:
     return View(None, False, window.start, window.end, now, sweep)
 
 
-# --- linking ---------------------------------------------------------------------------------------
+# --- linking ---
 
 
 async def _links(bench: Bench, locals_: Mapping[Uid, LocalItem]) -> _Links:
@@ -203,7 +203,7 @@ async def _fetch_linked(bench: Bench, fetch: Sequence[GraphId], links: _Links) -
         await _fetch(bench, part, {}, sweep=0, links=links, drop="fetch")
 
 
-# --- pages -----------------------------------------------------------------------------------------
+# --- pages ---
 
 
 async def _pages(bench: Bench, view: View, links: _Links, pulled: Pulled) -> View:
@@ -316,7 +316,7 @@ def _removed_changes(
 async def _fresh_changes(
     bench: Bench, fresh: Sequence[tuple[RemoteEvent, bytes]], view: View, links: _Links
 ) -> list[Change]:
-    """New events: on a first view their UIDs are known from the listing, else they are asked for."""
+    """New events; on a first view their UIDs are known from the listing, else asked for."""
     fresh = [(event, raw) for event, raw in fresh if not event.is_draft]
     if not links.known:
         return [PutDoubt(Doubt(GraphId(event.id), "fetch")) for event, _ in fresh]
@@ -347,7 +347,7 @@ def record_of(event: RemoteEvent, raw: bytes, uid: Uid, sweep: int, bench: Bench
     )
 
 
-# --- doubts ----------------------------------------------------------------------------------------
+# --- doubts ---
 
 
 async def _settle_doubts(bench: Bench, view: View) -> None:
@@ -455,7 +455,7 @@ async def _found_changes(
     return changes
 
 
-# --- series: exceptions and cancelled slots ----------------------------------------------------------
+# --- series: exceptions and cancelled slots ---
 
 
 async def _completed(
@@ -568,7 +568,7 @@ def _expected(item: Item, view: View, bench: Bench) -> list[str]:
     return slots
 
 
-# --- removed or unseen -------------------------------------------------------------------------------
+# --- removed or unseen ---
 
 
 async def _verify(
@@ -579,7 +579,7 @@ async def _verify(
     *,
     drop: DoubtKind,
 ) -> None:
-    """Ask for what a view does not show: gone, elsewhere, outside the window, or there after all."""
+    """Ask for what a view does not show: gone, elsewhere, outside, or there after all."""
     asked = [one for one in ids if one in known]
     answers = await bench.remote.read_all([_ask_again(bench, known[one]) for one in asked])
     changes: list[Change] = [DropDoubt(Doubt(one, drop)) for one in ids]
@@ -707,10 +707,12 @@ async def _sweep(bench: Bench, view: View, *, whole: bool) -> None:
     At the true-up (`whole`) what lies outside the window is asked for as well.
     """
     window = Window(view.start, view.end)
-    doubts: list[Change] = []
-    for record in await bench.store.unseen(bench.key, view.sweep):
-        if whole or _expected_in(record, window, bench):
-            doubts.append(PutDoubt(Doubt(record.graph_id, "unseen")))
+    unseen = await bench.store.unseen(bench.key, view.sweep)
+    doubts = [
+        PutDoubt(Doubt(record.graph_id, "unseen"))
+        for record in unseen
+        if whole or _expected_in(record, window, bench)
+    ]
     await bench.store.commit(bench.key, doubts)
     await _settle_doubts(bench, view)
     if view.link is not None:

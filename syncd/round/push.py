@@ -123,7 +123,7 @@ async def _push_some(
     return accepted
 
 
-# --- requests --------------------------------------------------------------------------------------
+# --- requests ---
 
 
 async def _prepared(bench: Bench, heads: Sequence[tuple[ItemPlan, Write]]) -> list[_Leaving]:
@@ -216,7 +216,7 @@ def _day_of(event: RemoteEvent, bench: Bench) -> str:
     return slot_of(read_item(event, bench.owner).master.when).isoformat()
 
 
-# --- answers ---------------------------------------------------------------------------------------
+# --- answers ---
 
 
 async def _settle(
@@ -434,7 +434,7 @@ def _as_reread(bench: Bench, record: ItemRecord, one: _Leaving, fresh: RemoteRec
     )
 
 
-# --- refusals --------------------------------------------------------------------------------------
+# --- refusals ---
 
 _MOVED = (404, 409, 412, 423)
 
@@ -504,7 +504,7 @@ def _refusal(bench: Bench, one: _Leaving, answer: Answer) -> Problem:
     )
 
 
-# --- doubts ----------------------------------------------------------------------------------------
+# --- doubts ---
 
 
 async def settle_doubts(
@@ -667,7 +667,7 @@ def _same(name: str, wanted: Any, there: Any) -> bool:
 
 
 async def _no_effect(bench: Bench, entry: OutboxEntry, verdicts: dict[Any, VerdictRecord]) -> bool:
-    """Nothing of the write is seen: a silent one is planned anew, a mailing one is watched first."""
+    """Nothing of the write is seen: a silent one is planned anew, a mailing one is watched."""
     age_s = (bench.clock.now() - entry.since).total_seconds()
     drop = DropOutbox(entry.number)
     if entry.kind == "respond" and entry.mail_kind:

@@ -115,7 +115,7 @@ class RoundReport:
     linked: bool = False
 
 
-# --- the folder ------------------------------------------------------------------------------------
+# --- the folder ---
 
 
 async def read_folder(bench: Bench, look: FolderLook | None) -> LocalState:
@@ -192,8 +192,7 @@ def _is_duplicate(
         return True
     if known is None or known.file is None or known.file == name:
         return False
-    still_there = known.file not in missing and names.get(known.file, uid) == uid
-    return still_there
+    return known.file not in missing and names.get(known.file, uid) == uid
 
 
 def _loose_problem(bench: Bench, one: _File) -> Problem:
@@ -262,7 +261,7 @@ def _sort_trouble(
         state.loose.append(_file_problem(bench, one.name, trouble, needs_person=True))
 
 
-# --- the round -------------------------------------------------------------------------------------
+# --- the round ---
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,7 +394,7 @@ def _start(item: Item) -> datetime:
     return instant(when.start, WindowsZone(when.start_zone))
 
 
-# --- reconcile and plan ------------------------------------------------------------------------------
+# --- reconcile and plan ---
 
 
 async def _planned(
@@ -558,13 +557,13 @@ def _folder_problem(local: LocalState, desk: Desk) -> list[Problem]:
         code,
         None,
         reason=f"{reason}: nothing is deleted, written or sent",
-        hint="Mount the disk or put the folder back; `syncd approve ID` fills a new folder instead.",
+        hint="Mount the disk or put the folder back; `syncd approve ID` fills a new one.",
         exact=code,
     )
     return [problem]
 
 
-# --- the store -----------------------------------------------------------------------------------------
+# --- the store ---
 
 
 async def _store_plans(bench: Bench, plans: Sequence[ItemPlan], *, frozen: bool) -> None:

@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 _item_decoder = msgspec.json.Decoder(Item)
-_encoder = msgspec.json.Encoder(order="deterministic")
+_encoder = msgspec.json.Encoder()
 
 
 def text_of(at: datetime | None) -> str | None:
@@ -61,11 +61,11 @@ def text_of(at: datetime | None) -> str | None:
 
 def instant_of(text: str | None) -> datetime | None:
     """The instant again."""
-    return None if not text else datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return None if not text else datetime.fromisoformat(text)
 
 
 def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return datetime.fromisoformat(text)
 
 
 def encode_item(item: Item | None) -> bytes | None:

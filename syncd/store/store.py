@@ -629,6 +629,10 @@ class Store:
 
         return await self._run(read)
 
+    async def drop_problem(self, problem: ProblemId) -> None:
+        """Take a matter off the list that needs nobody any more."""
+        await self._execute("DELETE FROM problem WHERE id = ?", (problem,))
+
     # --- the one transaction -----------------------------------------------------------------
 
     async def commit(self, calendar: CalendarKey, changes: Sequence[Change]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -13,12 +13,14 @@ from typing import Any
 
 from syncd.graph.transport import GraphRemote
 from syncd.graph.waits import Patience
-from syncd.ports import Marker
+from syncd.ports import Marker, Request, WriteOutcome
 from syncd.shell.config import DEFAULT_SYNC, Account, Auth, Filter
 from syncd.shell.config_model import MailPolicy, SyncSettings
 from syncd.shell.mailbox import CalendarReport, Mailbox, exit_code
 from syncd.shell.workshop import StoredPauses
+from syncd.core.state import Problem, PutVerdict, VerdictRecord
 from syncd.simulator.faults import Faults
+from syncd.simulator.folders import Person
 from syncd.simulator.server import SimulatorServer
 from syncd.simulator.service import Service
 from syncd.simulator.switches import Switches
@@ -29,6 +31,16 @@ from syncd.vdir.folder import VdirFolder
 
 ME = "me@example.org"
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+class RecordingRemote(GraphRemote):
+    """The real transport, which also remembers the writes that were asked of it."""
+
+    sent: list[Request]
+
+    async def write_all(self, requests: Sequence[Request]) -> list[WriteOutcome]:
+        self.sent.extend(requests)
+        return await super().write_all(requests)
 
 
 class StaticToken:
@@ -55,6 +67,7 @@ class World:
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     mailbox: Mailbox | None = None
     patience_s: float = 60.0
+    sent: list[Request] = field(default_factory=list)
 
     @property
     def box(self) -> Any:
@@ -82,17 +95,17 @@ class World:
         """A new process, as it were: the same state and folders, nothing in memory."""
         await self.stack.aclose()
         self.stack = AsyncExitStack()
-        remote = await self.stack.enter_async_context(
-            GraphRemote(
-                self.server.base_url,
-                StaticToken(),
-                pauses=StoredPauses(self.store, "work"),  # type: ignore[arg-type]
-                clock=self.clock,
-                ca_file=None,
-                patience=Patience(self.patience_s),
-                rng=Random(1),
-            )
+        remote = RecordingRemote(
+            self.server.base_url,
+            StaticToken(),
+            pauses=StoredPauses(self.store, "work"),  # type: ignore[arg-type]
+            clock=self.clock,
+            ca_file=None,
+            patience=Patience(self.patience_s),
+            rng=Random(1),
         )
+        remote.sent = self.sent
+        await self.stack.enter_async_context(remote)
 
         def make_folder(path: Path, marker: Marker, mode: int) -> VdirFolder:
             return VdirFolder(path, marker=marker, file_mode=mode, clock=self.clock)
@@ -134,6 +147,55 @@ class World:
     def names(self) -> list[str]:
         return sorted(p.name for p in self.folder.glob("*.ics"))
 
+    @property
+    def calendar(self) -> str:
+        return str(self.box.default_calendar.id)
+
+    def path(self, subject: str) -> Path:
+        """The one file whose SUMMARY is `subject`."""
+        marker = f"SUMMARY:{subject}\r\n".encode()
+        [found] = [p for p in self.folder.glob("*.ics") if marker in p.read_bytes()]
+        return found
+
+    def text(self, subject: str) -> str:
+        return self.path(subject).read_bytes().replace(b"\r\n ", b"").decode()
+
+    def subjects(self) -> list[str]:
+        found = []
+        for path in sorted(self.folder.glob("*.ics")):
+            lines = path.read_bytes().replace(b"\r\n ", b"").decode().splitlines()
+            found += [line[8:] for line in lines if line.startswith("SUMMARY:")]
+        return found
+
+    def edit(self, subject: str, old: bytes, new: bytes) -> None:
+        """Rewrite in place, as an editor does."""
+        path = self.path(subject)
+        data = path.read_bytes()
+        assert old in data
+        self.clock.advance(5)
+        path.write_bytes(data.replace(old, new))
+
+    def bodies(self, method: str) -> list[Any]:
+        """The JSON of the writes of a kind since the last `clear`."""
+        return [json.loads(one.body) for one in self.sent if one.method == method and one.body]
+
+    def receive(self, subject: str, start: str, end: str, **rest: Any) -> Any:
+        """A meeting that somebody else organised."""
+        body = event(subject, start, end, **rest)
+        body["attendees"] = [{"emailAddress": {"address": ME}, "type": "required"}]
+        return self.box.receive(self.calendar, body, Person("Carol", "carol@example.org"))
+
+    async def decide(self, problem: Problem, kind: Any) -> None:
+        """What `syncd approve`, `discard` and `resolve` do."""
+        found = await self.store.calendar_of_problem(problem.id)
+        assert found is not None
+        verdict = VerdictRecord(problem.id, kind, problem.exact)
+        await self.store.commit(found[0], [PutVerdict(verdict)])
+
+    async def lose_state(self) -> None:
+        await self.store.close()
+        self.store = await Store.open(None)
+
     def requests(self, method: str = "") -> list[str]:
         """Requests that reached events, batches' parts included, since the last `clear`."""
         return [
@@ -147,6 +209,7 @@ class World:
 
     def clear(self) -> None:
         self.server.requests.clear()
+        self.sent.clear()
 
     def mails(self, actor: str = "api") -> list[Any]:
         return [mail for mail in self.service.ledger if mail.actor == actor]

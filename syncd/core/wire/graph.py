@@ -178,7 +178,7 @@ def decode_row(raw: bytes | msgspec.Raw) -> Row:
     return _row_decoder.decode(raw)
 
 
-# --- identity --------------------------------------------------------------------------------------
+# --- identity ---
 
 
 def uid_of(event: RemoteEvent) -> Uid:
@@ -221,7 +221,7 @@ def _stamp(value: str | None) -> str:
     return f"{digits}Z" if digits.replace("T", "").isdigit() else ""
 
 
-# --- reading ---------------------------------------------------------------------------------------
+# --- reading ---
 
 
 def read_item(event: RemoteEvent, owner: Owner) -> Item:
@@ -464,7 +464,7 @@ def _response(event: RemoteEvent) -> Any:
     return response if response in ("accepted", "tentativelyAccepted", "declined") else "none"
 
 
-# --- writing ---------------------------------------------------------------------------------------
+# --- writing ---
 
 
 def create_body(
@@ -577,7 +577,7 @@ def _body_part(
             parts["body"] = {"body": {"contentType": content_type, "content": content}}
         case KeepBody():
             parts["body"] = {}
-        case HeldBody(code, reason, hint):
+        case HeldBody(reason=reason, hint=hint, code=code):
             holds.append(hold(code, reason, slot=slot, fields=frozenset({"body"}), hint=hint))
 
 

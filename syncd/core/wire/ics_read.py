@@ -519,7 +519,7 @@ def own_lines(component: Component, owner: Owner) -> list[Line]:
     return [line for line in component.lines("ATTENDEE") if owner.is_own(_address(line))]
 
 
-# --- texts ---------------------------------------------------------------------------------------
+# --- texts ---
 
 
 def _text(component: Component, name: str) -> str:
@@ -536,7 +536,7 @@ def _normal(text: str) -> str:
     return "\n".join(lines).strip("\n")
 
 
-# --- times ---------------------------------------------------------------------------------------
+# --- times ---
 
 _Moment = date | tuple[datetime, WindowsZone]
 
@@ -649,7 +649,7 @@ def _flat(component: Component) -> list[str]:
     return lines
 
 
-# --- recurrence ----------------------------------------------------------------------------------
+# --- recurrence ---
 
 
 def _read_rule(component: Component, event: Event) -> Recurrence | None:
@@ -680,7 +680,7 @@ def _raw_slot(component: Component) -> str:
     return day.isoformat() if day else "0001-01-01"
 
 
-# --- free/busy, privacy, priority ------------------------------------------------------------------
+# --- free/busy, privacy, priority ---
 
 _BUSY_STATUS: Mapping[str, Any] = {
     "FREE": "free",
@@ -752,7 +752,7 @@ def _importance(component: Component) -> Any:
     return "low" if 6 <= priority <= 9 else "normal"
 
 
-# --- alarms ----------------------------------------------------------------------------------------
+# --- alarms ---
 
 
 def _reminder(component: Component, when: When, base: Event | None) -> int | None:
@@ -807,7 +807,7 @@ def _length_s(when: When) -> float:
     return end.timestamp() - start.timestamp()
 
 
-# --- people ----------------------------------------------------------------------------------------
+# --- people ---
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def _event_view(event: Event) -> Event:
     return event
 
 
-# --- new files -------------------------------------------------------------------------------------
+# --- new files ---
 
 
 def render(uid: Uid, item: Item, stamps: Stamps, owner: Owner) -> bytes:
@@ -187,7 +187,7 @@ def _vevent(
     return lines
 
 
-# --- one field -------------------------------------------------------------------------------------
+# --- one field ---
 
 
 def _subject(event: Event) -> list[str]:
@@ -339,7 +339,7 @@ def _safe(address: str) -> str:
     return "".join(c for c in address if c > " " and c != "\x7f")
 
 
-# --- rewriting -------------------------------------------------------------------------------------
+# --- rewriting ---
 
 _OWNED: Mapping[str, tuple[str, ...]] = {
     "subject": ("SUMMARY",),
@@ -375,19 +375,20 @@ def rewrite(
     moved: Iterable[FieldKey],
     stamps: Stamps,
     owner: Owner,
-    base: Item | None = None,
+    followed: Iterable[str] = (),
 ) -> bytes | Unreadable:
     """
     The file with the `moved` fields saying what `target` says, everything else byte for byte.
 
     Args:
-        data: the file as it is. base: what it says now (local projection), for inherited fields.
+        data: the file as it is. followed: fields of the series that its author changed in the
+            file: overrides that inherit them, and slots that their time names, are brought along.
     """
     document = parse(data)
     if isinstance(document, Unreadable):
         return document
     before = to_bytes(document)
-    _Rewriter(document, uid, target, stamps, owner).apply(_groups(moved))
+    _Rewriter(document, uid, target, stamps, owner).apply(_groups(moved), set(followed))
     if to_bytes(document) == before:
         return data
     _touch_stamps(document, stamps)
@@ -409,7 +410,7 @@ class _Rewriter:
     stamps: Stamps
     owner: Owner
 
-    def apply(self, groups: dict[str, set[str]]) -> None:
+    def apply(self, groups: dict[str, set[str]], followed: set[str]) -> None:
         calendar = self.document.calendar
         master = _master(calendar)
         if master is None:
@@ -418,7 +419,7 @@ class _Rewriter:
         self._fields(master, self.target.master, mine)
         if mine & {"when", "recurrence"}:
             self._series(master)
-        self._slots(master, mine, groups)
+        self._slots(master, mine | followed, groups)
         self._zones()
 
     def _fields(self, component: Component, event: Event, names: set[str]) -> None:

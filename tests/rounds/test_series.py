@@ -1,0 +1,237 @@
+"""Series, their exceptions and cancelled occurrences, both ways."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd.simulator.switches import Switches
+from tests.rounds.world import World, event, ics, world
+
+WEEKLY = {
+    "pattern": {"type": "weekly", "interval": 1, "daysOfWeek": ["monday"]},
+    "range": {"type": "noEnd", "startDate": "2026-03-09"},
+}
+
+
+def weekly(w: World, subject: str = "Team", **rest: Any) -> Any:
+    """A weekly series on Mondays at ten, Berlin."""
+    body = event(subject, "2026-03-09T10:00:00", "2026-03-09T11:00:00", recurrence=WEEKLY, **rest)
+    return w.box.create(w.calendar, body)
+
+
+def occurrence(w: World, day: str) -> Any:
+    """The living instance that starts on a day."""
+    found = w.box.instances(
+        w.calendar,
+        w.service.now().replace(year=2026, month=3, day=1),
+        w.service.now().replace(year=2026, month=6, day=1),
+    )
+    [one] = [i for i in found if i.start.local.date().isoformat() == day]
+    return one
+
+
+def starts(w: World) -> list[str]:
+    """The starts, in the series' zone, of the instances until the end of April."""
+    found = w.box.instances(
+        w.calendar,
+        w.service.now().replace(year=2026, month=3, day=1),
+        w.service.now().replace(year=2026, month=4, day=30),
+    )
+    return [f"{one.start.local:%m-%d %H:%M}" for one in found]
+
+
+SWITCHES = [
+    Switches(),
+    Switches(deleted_occurrence_emits_master=True),
+    Switches(supports_cancelled_occurrences=False, deleted_occurrence_emits_master=True),
+    Switches(exceptions_with_original_start=False),
+    Switches(series_change_drops_exceptions=False),
+    Switches(if_match_honoured=False, repeat_rows=True, empty_first_page=True),
+]
+
+
+@pytest.mark.parametrize("switches", SWITCHES, ids=range(len(SWITCHES)))
+async def test_an_edited_occurrence_becomes_an_override(tmp_path: Path, switches: Switches) -> None:
+    """A moved occurrence is an override with the original start; the rest follows the series."""
+    async with world(tmp_path, switches=switches) as w:
+        weekly(w)
+        await w.code()
+        w.box.patch(
+            occurrence(w, "2026-03-16").id,
+            {
+                "subject": "Special",
+                "start": {"dateTime": "2026-03-16T14:00:00", "timeZone": "W. Europe Standard Time"},
+                "end": {"dateTime": "2026-03-16T15:00:00", "timeZone": "W. Europe Standard Time"},
+            },
+        )
+
+        assert await w.code() == 0
+
+        text = w.text("Special")
+        assert "RECURRENCE-ID;TZID=Europe/Berlin:20260316T100000" in text
+        assert "DTSTART;TZID=Europe/Berlin:20260316T140000" in text
+        w.clear()
+        assert await w.code() == 0
+        assert w.writes() == []
+
+
+@pytest.mark.parametrize("emits", [True, False])
+async def test_a_deleted_occurrence_becomes_an_exdate(tmp_path: Path, emits: bool) -> None:
+    """At once where the service names the series, at the true-up where it says nothing."""
+    switches = Switches(deleted_occurrence_emits_master=emits)
+    async with world(tmp_path, switches=switches) as w:
+        weekly(w)
+        await w.code()
+        w.box.delete(occurrence(w, "2026-03-16").id)
+        assert await w.code() == 0
+        if not emits:
+            w.clock.advance(7 * 3600)
+            assert await w.code() == 0
+
+        assert "EXDATE;TZID=Europe/Berlin:20260316T100000" in w.text("Team")
+
+
+async def test_a_new_series_file_with_override_and_exdate_is_built_in_steps(
+    tmp_path: Path,
+) -> None:
+    """The series, its deletion and its exception all arrive, and nothing is made twice."""
+    async with world(tmp_path) as w:
+        await w.code()
+        text = ics(
+            "s1",
+            "Series",
+            "20260309T100000",
+            "20260309T110000",
+            "RRULE:FREQ=WEEKLY;COUNT=5",
+            "EXDATE;TZID=Europe/Berlin:20260316T100000",
+            "END:VEVENT",
+            "BEGIN:VEVENT",
+            "UID:s1",
+            "DTSTAMP:20260101T000000Z",
+            "RECURRENCE-ID;TZID=Europe/Berlin:20260323T100000",
+            "SUMMARY:Moved",
+            "DTSTART;TZID=Europe/Berlin:20260323T120000",
+            "DTEND;TZID=Europe/Berlin:20260323T130000",
+        )
+        path = w.write("s1.ics", text)
+        before = path.read_bytes()
+
+        assert await w.code() == 0
+        assert await w.code() == 0
+
+        assert starts(w) == ["03-09 10:00", "03-23 12:00", "03-30 10:00", "04-06 10:00"]
+        assert len(w.box.items(w.calendar)) == 1
+        assert path.read_bytes() == before
+        w.clear()
+        assert await w.code() == 0
+        assert w.writes() == []
+
+
+async def test_an_exdate_added_to_a_file_deletes_that_occurrence_once(tmp_path: Path) -> None:
+    """One DELETE of one occurrence; the rest of the series stays."""
+    async with world(tmp_path) as w:
+        weekly(w)
+        await w.code()
+        w.edit("Team", b"RRULE:", b"EXDATE;TZID=Europe/Berlin:20260323T100000\r\nRRULE:")
+        w.clear()
+
+        assert await w.code() == 0
+
+        assert len([one for one in w.writes() if one.startswith("DELETE")]) == 1
+        assert "03-23 10:00" not in starts(w)
+        [item] = w.box.items(w.calendar)
+        assert item.cancelled == {date(2026, 3, 23)}
+
+
+@pytest.mark.parametrize("drops", [True, False])
+async def test_a_moved_series_keeps_its_override_and_exdate(tmp_path: Path, drops: bool) -> None:
+    """The series goes from ten to eleven in the file: its exceptions are put again if dropped."""
+    async with world(tmp_path, switches=Switches(series_change_drops_exceptions=drops)) as w:
+        weekly(w)
+        w.box.delete(occurrence(w, "2026-03-16").id)
+        w.box.patch(occurrence(w, "2026-03-23").id, {"subject": "Special"})
+        await w.code()
+        path = w.path("Special")
+        w.clock.advance(5)
+        text = path.read_bytes().replace(b"20260309T110000", b"20260309T120000")
+        path.write_bytes(text.replace(b"DTSTART;TZID=Europe/Berlin:20260309T100000", b"DTSTART;TZID=Europe/Berlin:20260309T110000"))
+
+        assert await w.code() == 0
+        assert await w.code() == 0
+
+        assert starts(w)[:4] == ["03-09 11:00", "03-23 11:00", "03-30 11:00", "04-06 11:00"]
+        assert occurrence(w, "2026-03-23").subject == "Special"
+        assert "RECURRENCE-ID;TZID=Europe/Berlin:20260323T110000" in w.text("Special")
+        w.clear()
+        assert await w.code() == 0
+        assert w.writes() == []
+
+
+async def test_a_changed_subject_of_the_series_follows_into_its_overrides(tmp_path: Path) -> None:
+    """Inherited fields are rewritten in the file and never sent."""
+    async with world(tmp_path) as w:
+        made = weekly(w)
+        w.box.patch(
+            occurrence(w, "2026-03-23").id,
+            {"location": {"displayName": "Elsewhere"}},
+        )
+        await w.code()
+        w.box.patch(made.id, {"subject": "Renamed"})
+        w.clear()
+
+        assert await w.code() == 0
+
+        assert w.subjects() == ["Renamed", "Renamed"]
+        assert w.writes() == []
+
+
+async def test_a_series_deleted_on_the_service_takes_its_file_along(tmp_path: Path) -> None:
+    """One file goes; the other events stay."""
+    for lists in (True, False):
+        switches = Switches(removed_lists_occurrences=lists)
+        async with world(tmp_path / str(lists), switches=switches) as w:
+            made = weekly(w)
+            w.box.create(w.calendar, event("Stay", "2026-03-05T10:00:00", "2026-03-05T10:30:00"))
+            await w.code()
+            w.box.delete(made.id)
+
+            assert await w.code() == 0
+
+            assert w.subjects() == ["Stay"]
+
+
+async def test_a_rule_that_outlook_lacks_is_held_and_the_rest_goes_on(tmp_path: Path) -> None:
+    """The recurrence group waits with its code; the subject of the same edit goes."""
+    async with world(tmp_path) as w:
+        weekly(w)
+        await w.code()
+        w.edit("Team", b"RRULE:FREQ=WEEKLY;BYDAY=MO", b"RRULE:FREQ=MONTHLY;BYMONTHDAY=1,15")
+        w.edit("Team", b"SUMMARY:Team", b"SUMMARY:Crew")
+
+        assert await w.code() == 4
+
+        [problem] = await w.store.problems()
+        assert (problem.kind, problem.code) == ("hold", "RR03")
+        [item] = w.box.items(w.calendar)
+        assert item.values["subject"] == "Crew"
+        assert "BYMONTHDAY=1,15" in w.text("Crew")
+        w.edit("Crew", b"RRULE:FREQ=MONTHLY;BYMONTHDAY=1,15", b"RRULE:FREQ=WEEKLY;BYDAY=MO")
+        assert await w.code() == 0
+        assert await w.store.problems() == []
+
+
+async def test_a_single_event_becomes_a_series(tmp_path: Path) -> None:
+    """An RRULE added to a file is one PATCH on the same event."""
+    async with world(tmp_path) as w:
+        w.box.create(w.calendar, event("One", "2026-03-09T10:00:00", "2026-03-09T11:00:00"))
+        await w.code()
+        w.edit("One", b"SUMMARY:One", b"RRULE:FREQ=DAILY;COUNT=3\r\nSUMMARY:One")
+
+        assert await w.code() == 0
+        assert await w.code() == 0
+
+        assert starts(w) == ["03-09 10:00", "03-10 10:00", "03-11 10:00"]

@@ -77,6 +77,7 @@ class AuthorityHttp(requests.Session):
     def __init__(self, settings: AuthSettings) -> None:
         super().__init__()
         self.trust_env = False
+        self.headers["Connection"] = "close"  # the next request is an hour away
         self.last: requests.Response | None = None
         self.mount("https://", _SystemTrust(settings))
         proxy = proxy_for("https", settings.authority_host)
@@ -153,7 +154,9 @@ def refusal(settings: AuthSettings, http: AuthorityHttp, result: Mapping[str, An
     if http.last_status == 429:
         return _down(who, http)
     name = _ERROR_NAME.match(str(result.get("error", "")))
-    code = name[0] if name else "no token"
+    if name is None:
+        return BadAnswer(f"{who}: the login service answers neither a token nor an error")
+    code = name[0]
     if code in _PASSING:
         return ServiceDown(f"{who}: the login service is busy ({code})")
     told = _told(str(result.get("error_description", "")))
@@ -169,7 +172,8 @@ def _down(who: str, http: AuthorityHttp) -> SyncdError:
 
 
 def _unreadable(who: str, http: AuthorityHttp) -> SyncdError:
-    if 400 <= http.last_status < 500 and http.last_status != 429:
+    discovering = http.last is not None and http.last.request.method == "GET"
+    if discovering and http.last_status in (400, 404):
         return ConfigError(
             f"{who}: the login service does not know this authority ({http.last_status})",
             hint="Check `tenant` and `authority` of the account.",

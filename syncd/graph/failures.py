@@ -17,7 +17,7 @@ import aiohttp
 from syncd.core.errors import BadAnswer, ServiceDown, Unreachable
 from syncd.ports import Request
 
-__all__ = ["CA_HINT", "NeverSent", "UntrustedCertificate", "called", "down", "failures"]
+__all__ = ["CA_HINT", "NeverSent", "TooLarge", "UntrustedCertificate", "called", "down", "failures"]
 
 CA_HINT: Final = (
     "If the service (or a proxy on the way) uses a certificate authority of its own, "
@@ -36,6 +36,12 @@ class UntrustedCertificate(NeverSent):
     hint = CA_HINT
 
 
+class TooLarge(BadAnswer):
+    """An answer without end; fetching it again would bring it again."""
+
+    retryable = False
+
+
 @contextmanager
 def failures(request: Request) -> Iterator[None]:
     """Translate what fails within into `NeverSent`, `Unreachable` or `BadAnswer`, chained."""
@@ -44,6 +50,9 @@ def failures(request: Request) -> Iterator[None]:
         yield
     except aiohttp.ClientConnectorCertificateError as error:
         raise UntrustedCertificate(f"{what}: {_distrust(error)}") from error
+    except aiohttp.ClientConnectorSSLError as error:
+        reason = error.os_error.strerror or type(error.os_error).__name__
+        raise UntrustedCertificate(f"{what}: no secure connection ({reason})") from error
     except aiohttp.ClientConnectorError as error:
         reason = error.os_error.strerror or type(error.os_error).__name__
         raise NeverSent(f"{what}: the service cannot be reached ({reason})") from error

@@ -50,7 +50,8 @@ class Held:
     def of(cls, token: str, result: Mapping[str, Any], now_s: float) -> Held:
         """Take msal's result; a life that is no number counts as none."""
         life = result.get("expires_in")
-        life_s = float(life) if isinstance(life, int | float) else 0.0
+        number = isinstance(life, int | float) or (isinstance(life, str) and life.isdecimal())
+        life_s = float(life) if number and life is not None else 0.0
         return cls(token, now_s + max(0.0, life_s - min(MARGIN_S, life_s / 2)))
 
 
@@ -136,7 +137,7 @@ class PersonLogin:
                 async with asyncio.timeout(SIGN_IN_S):
                     answer = await redirect.answer()
             except TimeoutError:
-                raise self._login_needed("nobody signed in within the time") from None
+                raise self._login_needed("was not signed in within ten minutes") from None
         result = await asyncio.to_thread(self._redeem, client, flow, answer)
         return await asyncio.to_thread(self._adopt, client, result)
 
@@ -145,7 +146,8 @@ class PersonLogin:
     def _token(self) -> str:
         with self._mutex:
             held = self._held
-            if held and held.until_s > self._clock.monotonic_s() and not self._file_changed():
+            fresh = held is not None and held.until_s > self._clock.monotonic_s()
+            if held and fresh and not self._unsaved and not self._file_changed():
                 return held.token
             with self._file.locked():
                 return self._renew()
@@ -312,7 +314,7 @@ class PersonLogin:
 
     def _login_needed(self, why: str) -> LoginNeeded:
         return LoginNeeded(
-            f"account {self._settings.account}: {why}", hint=self._settings.login_hint
+            f"account {self._settings.account} {why}", hint=self._settings.login_hint
         )
 
 

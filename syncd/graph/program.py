@@ -152,12 +152,14 @@ class CommandTokens:
         self._held = None
 
     async def _run(self) -> str:
+        if not self._settings.command:
+            raise self._failed("cannot be run (it is not configured)")
         try:
             async with asyncio.timeout(COMMAND_S):
                 status, output = await _output(self._settings.command)
         except TimeoutError:
             raise self._failed(f"did not end within {COMMAND_S:.0f} s") from None
-        except (OSError, ValueError, IndexError) as error:
+        except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "no usable command line"
             raise self._failed(f"cannot be run ({reason})") from error
         if status != 0:

@@ -7,6 +7,7 @@ Knows aiohttp. Refuses to repeat anything, to follow redirects and to judge an a
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from yarl import URL
 
 from syncd import __version__
 from syncd.core.errors import BadAnswer
-from syncd.graph.failures import called, failures
+from syncd.graph.failures import TooLarge, called, failures
 from syncd.graph.links import ServiceRoot
 from syncd.graph.network import proxy_for, trust
 from syncd.graph.waits import MOST_IN_FLIGHT
@@ -29,6 +30,7 @@ __all__ = ["LARGEST_ANSWER_BYTES", "Timeouts", "Wire", "refuse_broken_headers", 
 
 LARGEST_ANSWER_BYTES: Final = 64 * 1024 * 1024  # a page of 1000 events with long bodies has 40 MB
 _CHUNK_BYTES = 64 * 1024
+_WHOLE_BYTES = 512 * 1024
 _IMMUTABLE = 'IdType="ImmutableId"'
 
 
@@ -81,10 +83,8 @@ class Wire:
     async def __aenter__(self) -> Wire:
         context = await asyncio.to_thread(trust, self._ca_file)
         self._proxy = await asyncio.to_thread(proxy_for, *self._root.origin[:2])
-        self._kept = _session(
-            aiohttp.TCPConnector(ssl=context, limit=MOST_IN_FLIGHT), self._timeout
-        )
-        self._fresh = _session(
+        self._kept = _pool(aiohttp.TCPConnector(ssl=context, limit=MOST_IN_FLIGHT), self._timeout)
+        self._fresh = _pool(
             aiohttp.TCPConnector(ssl=context, limit=MOST_IN_FLIGHT, force_close=True), self._timeout
         )
         return self
@@ -95,9 +95,9 @@ class Wire:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for session in (self._kept, self._fresh):
-            if session is not None:
-                await session.close()
+        for pool in (self._kept, self._fresh):
+            if pool is not None:
+                await pool.close()
 
     async def send(
         self, request: Request, address: str, headers: Mapping[str, str], *, fresh: bool
@@ -107,15 +107,15 @@ class Wire:
 
         Args: fresh: on a new connection. Raises: NeverSent, Unreachable, BadAnswer.
         """
-        session = self._fresh if fresh else self._kept
-        if session is None:
+        pool = self._fresh if fresh else self._kept
+        if pool is None:
             raise RuntimeError("the connections are not open")
         with failures(request):
-            async with session.request(
+            async with pool.request(
                 request.method,
                 URL(address, encoded=True),
                 headers=headers,
-                data=request.body,
+                data=_payload(request.body),
                 allow_redirects=False,
                 proxy=self._proxy,
             ) as response:
@@ -128,13 +128,11 @@ class Wire:
             body += chunk
             if len(body) > self._largest_bytes:
                 response.close()
-                raise BadAnswer(f"{called(request)}: the answer is larger than any should be")
+                raise TooLarge(f"{called(request)}: the answer is larger than any should be")
         return bytes(body)
 
 
-def _session(
-    connector: aiohttp.TCPConnector, timeout: aiohttp.ClientTimeout
-) -> aiohttp.ClientSession:
+def _pool(connector: aiohttp.TCPConnector, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector,
         timeout=timeout,
@@ -167,6 +165,11 @@ def refuse_broken_headers(request: Request) -> None:
     for name, value in request.headers.items():
         if not (name.isascii() and name.isprintable() and value.isprintable()):
             raise BadAnswer(f"{called(request)}: a header taken from an answer is malformed")
+
+
+def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
+    """Have a large body sent in pieces: in one it would hold up the event loop."""
+    return io.BytesIO(body) if body is not None and len(body) > _WHOLE_BYTES else body
 
 
 def _plain(headers: CIMultiDictProxy[str]) -> dict[str, str]:

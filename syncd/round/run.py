@@ -111,6 +111,7 @@ class RoundReport:
     trouble: SyncdError | None = None
     plans: list[ItemPlan] = field(default_factory=list)
     waiting: set[Uid] = field(default_factory=set)
+    watching: int = 0
     disk_trouble: bool = False
     linked: bool = False
 
@@ -306,8 +307,15 @@ async def run_round(
     if not local.whole and await bench.store.todo(bench.key, 1, Uid("")):
         local = await look_again()
     await _reconcile(bench, local, moves, round_, report)
-    report.again |= bool(report.waiting)
+    report.watching = len(report.waiting) - await _listed(bench, report.waiting)
+    report.again |= report.watching > 0
     return report
+
+
+async def _listed(bench: Bench, waiting: set[Uid]) -> int:
+    """How many of the writes in doubt are a person's matter by now."""
+    problems = await bench.store.problems(bench.key)
+    return len({one.uid for one in problems if one.kind == "in-doubt"} & waiting)
 
 
 async def dry_round(bench: Bench, local: LocalState, moves: Moves = Moves()) -> RoundReport:

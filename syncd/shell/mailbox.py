@@ -36,6 +36,7 @@ from syncd.core.wire.ics_read import Owner, quick_uid
 from syncd.core.zones import UTC_ZONE, windows_zone
 from syncd.ports import Clock, FolderLook, Marker, Orphan, Remote
 from syncd.round.desk import Bench, Counts, Observe
+from syncd.round.pull import pull
 from syncd.round.run import (
     LocalState,
     Moves,
@@ -44,7 +45,6 @@ from syncd.round.run import (
     read_folder,
     run_round,
 )
-from syncd.round.pull import pull
 from syncd.shell.config import Account, SyncSettings
 from syncd.store.store import Store
 from syncd.vdir.folder import VdirFolder
@@ -356,7 +356,7 @@ class Mailbox:
         self, bench: Bench, report: CalendarReport, done: RoundReport, round_: Any
     ) -> None:
         report.trouble = done.trouble
-        report.waiting = len(done.waiting)
+        report.waiting = done.watching
         counts = {name: getattr(bench.counts, name) for name in Counts.__slots__}
         for name, value in counts.items():
             setattr(report.counts, name, getattr(report.counts, name) + value)

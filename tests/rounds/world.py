@@ -14,10 +14,12 @@ from typing import Any
 from syncd.graph.transport import GraphRemote
 from syncd.graph.waits import Patience
 from syncd.ports import Marker, Request, WriteOutcome
+from syncd.round.desk import Counts
 from syncd.shell.config import DEFAULT_SYNC, Account, Auth, Filter
 from syncd.shell.config_model import MailPolicy, SyncSettings
 from syncd.shell.mailbox import CalendarReport, Mailbox, exit_code
 from syncd.shell.workshop import StoredPauses
+from syncd.core.errors import SyncdError
 from syncd.core.state import Problem, PutVerdict, VerdictRecord
 from syncd.simulator.faults import Faults
 from syncd.simulator.folders import Person
@@ -125,7 +127,10 @@ class World:
         mailbox = self.mailbox
         if mailbox is None or fresh:
             mailbox = await self.open_mailbox()
-        calendars = await mailbox.refresh(force=True)
+        try:
+            calendars = await mailbox.refresh(force=True)
+        except SyncdError as error:
+            return [CalendarReport("work", "", Counts(), trouble=error)]  # type: ignore[arg-type]
         return await mailbox.sync(calendars, look_at=[one.key for one in calendars])
 
     async def code(self, *, fresh: bool = False) -> int:

@@ -9,7 +9,6 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from email.utils import format_datetime
 from typing import Final
 
 import msgspec
@@ -160,7 +159,6 @@ class Exchange:
     def _sign(self, request: Request, answer: Answer) -> None:
         """Put the headers on an answer that all of Graph's have."""
         answer.headers.setdefault("request-id", self.api.service.mint.guid())
-        answer.headers["Date"] = format_datetime(self.api.service.now(), usegmt=True)
         client_id = request.headers.get("client-request-id")
         if client_id:
             answer.headers["client-request-id"] = client_id

@@ -7,6 +7,7 @@ Knows aiohttp: bytes become requests, answers become bytes, dropped connections 
 import asyncio
 import ssl
 from collections.abc import Iterable
+from email.utils import format_datetime
 from types import TracebackType
 from typing import Self
 
@@ -109,6 +110,9 @@ class SimulatorServer:
             base,
         )
         outcome = await self._outcome(request)
+        if isinstance(outcome, Answer):
+            # The service's own clock, which a test may have set, not this machine's.
+            outcome.headers["Date"] = format_datetime(self.service.now(), usegmt=True)
         return await _sent(incoming, outcome)
 
     async def _outcome(self, request: Request) -> Outcome:

@@ -8,6 +8,7 @@ a move and not as a deletion.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -34,6 +35,7 @@ from syncd.core.state import (
 from syncd.core.wire.dialects.graph_v1 import CalendarRow, GraphV1
 from syncd.core.wire.ics_read import Owner, quick_uid
 from syncd.core.zones import UTC_ZONE, windows_zone
+from syncd.export import EXPORTERS, Snapshot
 from syncd.ports import Clock, FolderLook, Marker, Orphan, Remote
 from syncd.round.desk import Bench, Counts, Observe
 from syncd.round.pull import pull
@@ -118,6 +120,7 @@ class Mailbox:
         self._observe = observe
         self._dialect = GraphV1(account.user_id)
         self._swept: set[CalendarKey] = set()
+        self._exported: set[CalendarKey] = set()
 
     # --- who and what ------------------------------------------------------------------------
 
@@ -347,6 +350,8 @@ class Mailbox:
             done = await run_round(bench, local, round_, look_again, moves=moves, true_up=true_up)
         except SyncdError as error:
             done.trouble = error
+        if done.trouble is None:
+            await self._export(bench)
         if done.linked:
             await self._store.put_calendar(replace(bench.calendar, phase="live"))
         await self._note(bench, report, done, round_)
@@ -369,6 +374,20 @@ class Mailbox:
             {"account": self.account.name, "calendar": bench.calendar.name, "error": error}
             | {name: value for name, value in counts.items() if value},
         )
+
+    async def _export(self, bench: Bench) -> None:
+        """Run the exporters that the settings switch on, after a round that did something."""
+        settings = self.account.sync_for(bench.calendar.name)
+        wanted = [run for key, run in EXPORTERS.items() if getattr(settings, key)]
+        if not wanted or not (bench.counts.anything() or bench.key not in self._exported):
+            return
+        items = await self._store.all_items(bench.key)
+        files = [item.content for item in items if item.file is not None]
+        calendar = bench.calendar
+        snapshot = Snapshot(calendar.account, calendar.folder, calendar.name, files)
+        for run in wanted:
+            await asyncio.to_thread(run, self._export_dir, snapshot)
+        self._exported.add(bench.key)
 
     async def _true_up_due(self, bench: Bench) -> bool:
         view = await self._store.view(bench.key)

@@ -74,7 +74,7 @@ class Clock(Protocol):
         """Come back after `seconds` of monotonic time."""
 
 
-# --- the service -------------------------------------------------------------------------------
+# --- the service ---
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class Pauses(Protocol):
         """Keep the later of `until` and what is known."""
 
 
-# --- the folder --------------------------------------------------------------------------------
+# --- the folder ---
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +312,7 @@ class LocalFolder(Protocol):
         """Remove orphans whose content is known or kept; one that changed meanwhile stays."""
 
 
-# --- the state ---------------------------------------------------------------------------------
+# --- the state ---
 
 
 class StateStore(Protocol):

@@ -21,6 +21,8 @@ from msgspec import UNSET, UnsetType
 from syncd.core.recurrence import Recurrence
 
 __all__ = [
+    "FIRST_YEAR",
+    "LAST_YEAR",
     "MASTER",
     "OVERRIDE_FIELDS",
     "PUSHED_FIELDS",
@@ -43,7 +45,9 @@ __all__ = [
     "field_meaning",
     "fields",
     "meaning",
+    "one_line",
     "overlaid",
+    "plain_address",
     "shifted",
     "slot_of",
 ]
@@ -179,6 +183,28 @@ class FieldKey(NamedTuple):
 
 MASTER = ""
 
+FIRST_YEAR, LAST_YEAR = 1601, 4500
+"""The years that Outlook holds."""
+
+
+def one_line(text: str) -> str:
+    """A title, place or name: one line without control characters, trimmed."""
+    if not text.isprintable():
+        text = text.replace("\r\n", " ").translate(_TO_SPACES)
+    return text.strip()
+
+
+def plain_address(address: str) -> str:
+    """A mail address without what no address has and no line could hold: spaces and controls."""
+    if address.isprintable() and " " not in address:
+        return address
+    return "".join(c for c in address if c.isprintable() and not c.isspace())
+
+
+_TO_SPACES = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ")
+# Lone surrogates, which JSON can spell, are no characters.
+_TO_SPACES.update(dict.fromkeys(range(0xD800, 0xE000), "?"))
+
 
 def slot_of(when: When) -> date:
     """The local date on which an occurrence starts."""
@@ -250,11 +276,17 @@ def meaning(name: str, value: Any) -> object:
 
 
 def fields(item: Item) -> Mapping[FieldKey, Any]:
-    """All mergeable fields of an item, flat; an override contributes only what it owns."""
+    """
+    All mergeable fields of an item, flat; an override contributes only what it owns.
+
+    `people` are the attendees for their names and answers; an override whose list differs from the
+    series' in nothing else contributes `people` alone.
+    """
     flat = dict(_event_fields(MASTER, item.master))
     flat[FieldKey(MASTER, "recurrence")] = item.recurrence
+    invited = meaning("attendees", item.master.attendees)
     for slot, own in item.overrides.items():
-        flat.update(_override_fields(slot.isoformat(), own))
+        flat.update(_override_fields(slot.isoformat(), own, invited))
     for slot in item.cancelled:
         flat[FieldKey(slot.isoformat(), "cancelled")] = True
     return flat
@@ -268,12 +300,16 @@ def _event_fields(slot: str, event: Event) -> Mapping[FieldKey, Any]:
     return flat
 
 
-def _override_fields(slot: str, own: Changes) -> Mapping[FieldKey, Any]:
+def _override_fields(slot: str, own: Changes, invited: object) -> Mapping[FieldKey, Any]:
     flat: dict[FieldKey, Any] = {}
     for name in Event.__struct_fields__:
         value = getattr(own, name)
-        if value is not UNSET:
-            flat[FieldKey(slot, name)] = value
-            if name == "attendees":
-                flat[FieldKey(slot, "people")] = value
+        if value is UNSET:
+            continue
+        if name == "attendees":
+            flat[FieldKey(slot, "people")] = value
+            # The same people with other answers: nobody was invited to this occurrence alone.
+            if meaning(name, value) == invited:
+                continue
+        flat[FieldKey(slot, name)] = value
     return flat

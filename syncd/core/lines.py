@@ -9,7 +9,7 @@ nothing of what a property means; a line that is no content line is kept where i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Document",
     "Line",
     "Unreadable",
+    "component_bytes",
     "escape",
     "folded",
     "line_text",
@@ -24,9 +25,12 @@ __all__ = [
     "new_line",
     "param",
     "parse",
+    "quoted",
     "split_list",
     "to_bytes",
     "unescape",
+    "with_params",
+    "with_value",
 ]
 
 BOM = b"\xef\xbb\xbf"
@@ -186,7 +190,7 @@ def _unquoted(value: str) -> str:
 
 
 def _document(head: bytes, eol: bytes, lines: Iterator[Line]) -> Document:
-    before = head
+    before = [head]
     for line in lines:
         if line.name:
             break
@@ -194,13 +198,13 @@ def _document(head: bytes, eol: bytes, lines: Iterator[Line]) -> Document:
             raise _SyntaxTrouble(
                 "parse-error", line.number, "a calendar begins with BEGIN:VCALENDAR"
             )
-        before += line.raw
+        before.append(line.raw)
     else:
         raise _SyntaxTrouble("parse-error", 1, "the file holds no calendar")
     if (line.name, line.value.strip().upper()) != ("BEGIN", "VCALENDAR"):
         raise _SyntaxTrouble("parse-error", line.number, "a calendar begins with BEGIN:VCALENDAR")
     calendar = _component(line, lines)
-    return Document(before, calendar, _tail(lines), eol)
+    return Document(b"".join(before), calendar, _tail(lines), eol)
 
 
 def _component(begin: Line, lines: Iterator[Line]) -> Component:
@@ -232,14 +236,14 @@ def _close(component: Component, end: Line) -> None:
 
 
 def _tail(lines: Iterator[Line]) -> bytes:
-    tail = b""
+    tail = []
     for line in lines:
         if line.name == "BEGIN":
             raise _SyntaxTrouble("several-calendars", line.number, "the file holds two calendars")
         if line.raw.strip(b" \t\r\n\x1a"):
             raise _SyntaxTrouble("parse-error", line.number, "text stands after END:VCALENDAR")
-        tail += line.raw
-    return tail
+        tail.append(line.raw)
+    return b"".join(tail)
 
 
 def to_bytes(document: Document) -> bytes:
@@ -258,6 +262,13 @@ def _collect(component: Component, into: list[bytes]) -> None:
         else:
             into.append(part.raw)
     into.append(component.end.raw)
+
+
+def component_bytes(component: Component) -> bytes:
+    """One component as it stands in the file."""
+    parts: list[bytes] = []
+    _collect(component, parts)
+    return b"".join(parts)
 
 
 def new_line(text: str, eol: bytes = b"\r\n") -> Line:
@@ -300,6 +311,32 @@ def param(line: Line, name: str) -> str:
         if key == name:
             return value
     return ""
+
+
+def quoted(value: str) -> str:
+    """A parameter value as it may stand in a line: RFC 6868 carets, quotes where they are needed."""
+    value = "".join(c for c in value if c >= " " and c != "\x7f")
+    if '"' in value or "^" in value:
+        value = value.replace("^", "^^").replace('"', "^'")
+    return f'"{value}"' if any(c in value for c in ",;:") else value
+
+
+def with_params(line: Line, values: Mapping[str, str]) -> str:
+    """The text of a line with some parameters set; the others stay as they are spelled."""
+    text, at = line_text(line), len(line.name)
+    pieces, left = [text[:at]], dict(values)
+    while (found := _PARAM.match(text, at)) is not None:
+        new = left.pop(found[1].upper(), None)
+        pieces.append(found[0] if new is None else f";{found[1]}={quoted(new)}")
+        at = found.end()
+    pieces += [f";{name}={quoted(value)}" for name, value in left.items()]
+    return "".join(pieces) + text[at:]
+
+
+def with_value(line: Line, value: str) -> str:
+    """The text of a line with another value."""
+    text = line_text(line)
+    return text[: len(text) - len(line.value)] + value
 
 
 def unescape(value: str) -> str:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from syncd.core.event import Event
 from syncd.core.wire.graph import RemoteEvent
-from syncd.core.wire.ics_read import Owner
+from syncd.core.owner import Owner
 
 __all__ = ["SILENT_FIELDS", "MailClass", "MailPolicy", "MailRule", "Mailing", "deletion", "update"]
 

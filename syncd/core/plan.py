@@ -777,6 +777,7 @@ def _with_file(plan: ItemPlan, pull: frozenset[FieldKey], decision: Merged, desk
         pull,
         stamps(sides.remote.event),
         desk.owner,
+        base_local,
         _followed(decision),
     )
     agreed = replace(record, base_local=moved_local, base_remote=moved_remote)

@@ -33,7 +33,7 @@ MailRule = Literal["send", "hold", "never"]
 AuthMethod = Literal["device-code", "interactive", "client-secret", "client-certificate", "command"]
 
 
-# --- what a configuration is -------------------------------------------------------------------
+# --- what a configuration is ---
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ def redacted(value: object, *, private: bool = False, key: str = "") -> Any:
     return _redacted(value, private, key, 0)
 
 
-# --- wiring ------------------------------------------------------------------------------------
+# --- wiring ---
 
 
 class _Handler(logging.StreamHandler[TextIO]):
@@ -173,7 +173,7 @@ def _name_the_library(_: object, __: str, event: _Event) -> _Event:
     return event
 
 
-# --- what must not be read, and what must not be believed --------------------------------------
+# --- what must not be read, and what must not be believed ---
 
 
 def _redacted_event(event: _Event, *, private: bool) -> _Event:

@@ -333,6 +333,9 @@ class Mailbox:
                 bench, states[bench.key], moves[bench.key], reports[bench.key]
             ):
                 again.add(bench.key)
+            # Its file is made elsewhere in this pass: now the event may go here.
+            if moves[bench.key].away and reports[bench.key].trouble is None:
+                again.add(bench.key)
         return again
 
     async def _round(

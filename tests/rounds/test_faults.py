@@ -13,7 +13,12 @@ from syncd.simulator.switches import Switches
 from tests.rounds.world import World, event, ics, world
 
 AFTER = [FaultKind.TIMEOUT_AFTER, FaultKind.RESET_AFTER, FaultKind.TRUNCATED, FaultKind.NOT_JSON]
-BEFORE = [FaultKind.TIMEOUT_BEFORE, FaultKind.UNAVAILABLE, FaultKind.RESET_BEFORE, FaultKind.THROTTLED]
+BEFORE = [
+    FaultKind.TIMEOUT_BEFORE,
+    FaultKind.UNAVAILABLE,
+    FaultKind.RESET_BEFORE,
+    FaultKind.THROTTLED,
+]
 
 
 async def settled(w: World, tries: int = 8) -> int:
@@ -43,7 +48,9 @@ async def test_a_lost_answer_to_a_create_makes_one_event(tmp_path: Path, kind: F
 
 
 @pytest.mark.parametrize("kind", AFTER + BEFORE)
-async def test_a_lost_answer_to_a_meeting_update_mails_once(tmp_path: Path, kind: FaultKind) -> None:
+async def test_a_lost_answer_to_a_meeting_update_mails_once(
+    tmp_path: Path, kind: FaultKind
+) -> None:
     """The update goes out once, whether the service had taken it or not."""
     async with world(tmp_path, faults=Faults()) as w:
         body = event("Board", "2026-03-05T10:00:00", "2026-03-05T10:30:00")
@@ -148,7 +155,9 @@ async def test_a_mailbox_that_suddenly_has_nothing_empties_no_folder(tmp_path: P
 def touch(w: World, rng: Random, number: int, known: list[str]) -> None:
     """One random edit by a person on one of the sides."""
     files = sorted(w.folder.glob("*.ics"))
-    what = rng.choice(["new", "edit", "edit", "remote-new", "remote-edit", "remote-edit", "rm", "del"])
+    what = rng.choice(
+        ["new", "edit", "edit", "remote-new", "remote-edit", "remote-edit", "rm", "del"]
+    )
     if what == "new":
         w.write(f"n{number}.ics", ics(f"n{number}", f"New {number}"))
     elif what == "edit" and files:

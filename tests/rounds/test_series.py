@@ -158,7 +158,12 @@ async def test_a_moved_series_keeps_its_override_and_exdate(tmp_path: Path, drop
         path = w.path("Special")
         w.clock.advance(5)
         text = path.read_bytes().replace(b"20260309T110000", b"20260309T120000")
-        path.write_bytes(text.replace(b"DTSTART;TZID=Europe/Berlin:20260309T100000", b"DTSTART;TZID=Europe/Berlin:20260309T110000"))
+        path.write_bytes(
+            text.replace(
+                b"DTSTART;TZID=Europe/Berlin:20260309T100000",
+                b"DTSTART;TZID=Europe/Berlin:20260309T110000",
+            )
+        )
 
         assert await w.code() == 0
         assert await w.code() == 0

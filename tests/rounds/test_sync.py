@@ -144,7 +144,7 @@ async def test_a_lost_state_is_linked_again_without_a_single_write(tmp_path: Pat
 
         assert w.writes() == []
         assert {p.name: p.read_bytes() for p in w.folder.glob("*.ics")} == before
-        assert [one for one in await w.store.problems()] == []
+        assert await w.store.problems() == []
 
 
 async def test_a_folder_with_a_few_files_is_imported_and_one_with_many_held(
@@ -277,7 +277,9 @@ async def test_a_file_that_changes_calendars_is_a_move(tmp_path: Path) -> None:
     """Created in the target, then deleted in the source, and never twice."""
     async with world(tmp_path) as w:
         other = w.box.folders.add("Other")
-        made = w.box.create(w.calendar, event("Mover", "2026-03-05T10:00:00", "2026-03-05T10:30:00"))
+        made = w.box.create(
+            w.calendar, event("Mover", "2026-03-05T10:00:00", "2026-03-05T10:30:00")
+        )
         await w.code()
         source = w.path("Mover")
         source.rename(w.root / "export" / "work" / "Other" / source.name)

@@ -11,6 +11,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from syncd.core.errors import SyncdError
+from syncd.core.state import Problem, PutVerdict, VerdictRecord
 from syncd.graph.transport import GraphRemote
 from syncd.graph.waits import Patience
 from syncd.ports import Marker, Request, WriteOutcome
@@ -19,8 +21,6 @@ from syncd.shell.config import DEFAULT_SYNC, Account, Auth, Filter
 from syncd.shell.config_model import MailPolicy, SyncSettings
 from syncd.shell.mailbox import CalendarReport, Mailbox, exit_code
 from syncd.shell.workshop import StoredPauses
-from syncd.core.errors import SyncdError
-from syncd.core.state import Problem, PutVerdict, VerdictRecord
 from syncd.simulator.faults import Faults
 from syncd.simulator.folders import Person
 from syncd.simulator.server import SimulatorServer
@@ -156,6 +156,15 @@ class World:
     def calendar(self) -> str:
         return str(self.box.default_calendar.id)
 
+    def folders(self) -> dict[str, str]:
+        """The folders' names by the names of their calendars."""
+        root = self.root / "export" / "work"
+        return {
+            (path / "displayname").read_text().strip(): path.name
+            for path in root.iterdir()
+            if (path / "displayname").exists()
+        }
+
     def path(self, subject: str) -> Path:
         """The one file whose SUMMARY is `subject`."""
         marker = f"SUMMARY:{subject}\r\n".encode()
@@ -232,7 +241,9 @@ def event(subject: str, start: str, end: str, **rest: Any) -> dict[str, Any]:
     }
 
 
-def ics(uid: str, summary: str, start: str = "20260310T100000", end: str = "20260310T110000", *more: str) -> str:
+def ics(
+    uid: str, summary: str, start: str = "20260310T100000", end: str = "20260310T110000", *more: str
+) -> str:
     """A small file in Berlin time."""
     lines = [
         "BEGIN:VCALENDAR",

@@ -28,9 +28,9 @@ from syncd.core.event import (
     shifted,
 )
 from syncd.core.ids import Uid
+from syncd.core.owner import Owner
 from syncd.core.recurrence import Inexpressible, Recurrence, from_graph, occurrences, to_graph
 from syncd.core.wire.holds import Hold, hold
-from syncd.core.wire.ics_read import Owner
 from syncd.core.wire.ics_write import Stamps
 from syncd.core.zones import (
     WindowsZone,

@@ -19,6 +19,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from syncd.core.event import (
+    FIRST_YEAR,
+    LAST_YEAR,
     AllDay,
     Attendee,
     Changes,
@@ -30,9 +32,13 @@ from syncd.core.event import (
     differing,
     effective,
     field_meaning,
+    meaning,
+    one_line,
+    plain_address,
     shifted,
     slot_of,
 )
+from syncd.core.html import tidy
 from syncd.core.ids import Uid
 from syncd.core.lines import (
     Component,
@@ -44,9 +50,10 @@ from syncd.core.lines import (
     split_list,
     unescape,
 )
+from syncd.core.owner import Owner
 from syncd.core.recurrence import Inexpressible, Recurrence, from_rrule, occurs_on
 from syncd.core.wire.holds import Hold, hold
-from syncd.core.wire.ics_slots import parse_day, parse_duration, parse_wall, slot_named
+from syncd.core.wire.ics_slots import later, parse_day, parse_duration, parse_wall, slot_named
 from syncd.core.zones import (
     WindowsZone,
     fixed_offsets,
@@ -55,26 +62,33 @@ from syncd.core.zones import (
     zone_info,
 )
 
-__all__ = ["FileItem", "NotAnEvent", "Owner", "alarm_minutes", "own_lines", "quick_uid", "read"]
+__all__ = [
+    "FileItem",
+    "NotAnEvent",
+    "Owner",
+    "alarm_minutes",
+    "floating_zone",
+    "is_silent",
+    "mail_address",
+    "own_lines",
+    "quick_uid",
+    "read",
+    "read_attendee",
+    "read_document",
+    "stated_response",
+    "used_zones",
+    "zone_named",
+]
 
 UTC = WindowsZone("UTC")
 ONE_DAY = timedelta(days=1)
 WHEN = frozenset({"when"})
 RECURRENCE = frozenset({"recurrence"})
+OVERRIDE = frozenset({"override"})
 MAX_ATTENDEES = 500
+MAX_LINT = 100
+MAX_REMINDER_S = 60 * (2**31 - 1)
 LONGEST_DAYS = 1825
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Whose calendar it is: addresses in lower case, the mailbox's zone."""
-
-    addresses: frozenset[str]
-    zone: WindowsZone
-
-    def is_own(self, address: str) -> bool:
-        """Whether an address is one of the owner's."""
-        return address.casefold() in self.addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +115,27 @@ class FileItem:
 
 
 def quick_uid(data: bytes) -> str:
-    """The UID of a file without reading all of it; "" when there is none or it is folded."""
-    found = re.search(rb"^UID[^:\r\n]*:([^\r\n]*)\r?\n(?![ \t])", data, re.MULTILINE)
-    return found[1].decode("utf-8", "replace").strip() if found else ""
+    """The UID of a file's first event without reading all of it; "" where it is not found so."""
+    depth = 0
+    for found in _LANDMARK.finditer(data):
+        word = found[1].upper()
+        if word == b"BEGIN":
+            if depth == 0 and found[2].strip().upper() == b"VEVENT":
+                depth = 1
+            elif depth:
+                depth += 1
+        elif word == b"END":
+            depth = max(depth - 1, 0)
+        elif depth == 1:
+            value = (
+                b"" if data[found.end() : found.end() + 3].lstrip(b"\r")[:2] in _FOLDS else found[2]
+            )
+            return unescape(value.decode("utf-8", "replace")).strip()
+    return ""
+
+
+_LANDMARK = re.compile(rb"^(BEGIN|END|UID)(?:;[^:\r\n]*)?:([^\r\n]*)", re.MULTILINE | re.IGNORECASE)
+_FOLDS = (b"\n ", b"\n\t")
 
 
 def read(
@@ -120,6 +152,13 @@ def read(
     document = parse(data)
     if isinstance(document, Unreadable):
         return document
+    return read_document(document, owner, base, delete_cancelled=delete_cancelled)
+
+
+def read_document(
+    document: Document, owner: Owner, base: Item | None, *, delete_cancelled: bool = False
+) -> FileItem | NotAnEvent | Unreadable:
+    """The same for a file that is parsed already."""
     sorted_ = _sort(document)
     if not isinstance(sorted_, _Sorted):
         return sorted_
@@ -207,19 +246,21 @@ class _Reader:
     def read(self) -> FileItem:
         base = self.base
         component = self.sorted.master
-        self._lint_lines(component)
+        for one in (component, *self.sorted.overrides):
+            self._lint_lines(one)
         event = self._event(component, "", base.master if base else None)
         silent = _response_silenced(component, self.owner)
         if event is None:
             return FileItem(self.sorted.uid, None, tuple(self.holds), tuple(self.lint))
-        item = Item(event, self._recurrence(component, event))
-        item = self._with_slots(item, component)
+        item = self._with_slots(self._series(component, event), component)
         return FileItem(
             self.sorted.uid, item, tuple(self.holds), tuple(self.lint), sends_response=not silent
         )
 
     def _lint_lines(self, component: Component) -> None:
         for part in component.parts:
+            if len(self.lint) >= MAX_LINT:
+                return
             if isinstance(part, Line) and not part.name and part.raw.strip():
                 self.lint.append(f"line {part.number} is no content line; it is kept as it is")
 
@@ -245,14 +286,15 @@ class _Reader:
             if base is None:
                 return None
             when = base.when
+        self._check_place(component, slot)
         people = self._people(component, slot, base)
         return Event(
             when=when,
-            subject=_one_line(_text(component, "SUMMARY")),
-            body=_normal(_text(component, "DESCRIPTION")),
-            location=_one_line(_text(component, "LOCATION")),
-            show_as=_show_as(component, base),
-            sensitivity=_sensitivity(component, base),
+            subject=one_line(_text(component, "SUMMARY")),
+            body=tidy(_text(component, "DESCRIPTION")),
+            location=one_line(_text(component, "LOCATION")),
+            show_as=_show_as(component, base, invited=bool(people.invited_as)),
+            sensitivity=_sensitivity(component),
             importance=_importance(component),
             categories=self._categories(component, slot, base),
             reminder_min=_reminder(component, when, base),
@@ -268,8 +310,15 @@ class _Reader:
             raise _Held("bad-time", "the event has no DTSTART", component.begin)
         start = self._moment(start_line, component)
         when = self._span(component, start_line, start)
-        _check_span(when, start_line)
+        if base is None or when != base.when:  # what the service itself holds is no trouble
+            _check_span(when, start_line)
         return when
+
+    def _check_place(self, component: Component, slot: str) -> None:
+        lines = component.lines("LOCATION")
+        if len({one_line(unescape(line.value)) for line in lines}) > 1:
+            trouble = _Held("multiple-location", "LOCATION stands more than once", lines[1])
+            self._hold(trouble, slot, frozenset({"location"}))
 
     def _span(self, component: Component, start_line: Line, start: _Moment) -> When:
         end_line, duration = component.first("DTEND"), component.first("DURATION")
@@ -285,14 +334,17 @@ class _Reader:
                 raise _Held("mixed-date-types", "DTSTART has a time and DTEND has none", end_line)
             return _maybe_all_day(component, Timed(wall, zone, end[0], end[1]))
         if duration is not None:
-            return Timed(wall, zone, _later(wall, zone, _duration(duration)), zone)
+            end_wall = later(wall, zone, _duration(duration))
+            if end_wall is None:
+                raise _Held("year-out-of-range", "the end lies beyond the calendar", duration)
+            return Timed(wall, zone, end_wall, zone)
         return Timed(wall, zone, wall, zone)
 
     def _moment(self, line: Line, component: Component) -> _Moment:
         value = line.value.strip().upper()
-        if re.fullmatch(r"\d{8}", value):
+        if _DAY.fullmatch(value):
             return _day(value, line)
-        found = re.fullmatch(r"(\d{8}T\d{6})(Z?)", value)
+        found = _WALL.fullmatch(value)
         if found is None:
             raise _Held("bad-time", "the value is no date and no date-time", line)
         wall = _wall(found[1], line)
@@ -302,22 +354,17 @@ class _Reader:
                 raise _Held("z-and-tzid", "a UTC time (Z) stands with a TZID", line)
             return wall, UTC
         if not tzid:
-            return wall, self.owner.zone
+            return wall, floating_zone(self.document, self.owner)
         return self._zoned(wall, tzid, line, component)
 
     def _zoned(
         self, wall: datetime, tzid: str, line: Line, component: Component
     ) -> tuple[datetime, WindowsZone]:
-        if (zone := windows_zone(tzid)) is not None:
+        if (zone := zone_named(tzid, wall, self.document, self.owner)) is not None:
             return wall, zone
         block = _timezone_block(self.document, tzid)
         if block is None:
             return self._known_elsewhere(wall, tzid, line, component)
-        zone = zone_by_rules(
-            block, first=wall, last=wall + timedelta(days=400), preferred=self.owner.zone
-        )
-        if zone is not None:
-            return wall, zone
         offsets = fixed_offsets(block)
         if offsets is None or component.first("RRULE") is not None:
             raise _Held("zone-not-expressible", "Outlook has no zone with these rules", line)
@@ -337,9 +384,11 @@ class _Reader:
 
     def _categories(self, component: Component, slot: str, base: Event | None) -> tuple[str, ...]:
         found: dict[str, str] = {}
+        there = {category.casefold() for category in base.categories} if base else set()
         for line in component.lines("CATEGORIES"):
-            for category in split_list(line.value):
-                if "," in category or ";" in category:
+            for category in map(one_line, split_list(line.value)):
+                unusable = "," in category or ";" in category
+                if unusable and category.casefold() not in there:
                     trouble = _Held("category-separator", "a category holds a separator", line)
                     self._hold(trouble, slot, frozenset({"category"}))
                 else:
@@ -358,26 +407,30 @@ class _Reader:
 
     # --- the series --------------------------------------------------------------------------
 
-    def _recurrence(self, component: Component, event: Event) -> Recurrence | None:
-        base = self.base.recurrence if self.base else None
+    def _series(self, component: Component, event: Event) -> Item:
+        base = self.base
         if any(one.slot == "" and "when" in one.fields for one in self.holds):
-            return base
+            return Item(event, base.recurrence if base else None)
         try:
-            return _read_rule(component, event)
+            return Item(event, _read_rule(component, event))
         except _Held as trouble:
-            self._hold(trouble, "", RECURRENCE)
-            return base
+            if base is None or event.when == base.master.when:
+                self._hold(trouble, "", RECURRENCE)
+                return Item(event, base.recurrence if base else None)
+            # A series' time goes to the service together with its rule, or not at all.
+            self._hold(trouble, "", RECURRENCE | WHEN)
+            return Item(msgspec.structs.replace(event, when=base.master.when), base.recurrence)
 
     def _with_slots(self, item: Item, component: Component) -> Item:
         if item.recurrence is None:
             for override in self.sorted.overrides:
-                if not any(one.fields == RECURRENCE for one in self.holds):
+                if not any(one.fields >= RECURRENCE for one in self.holds):
                     trouble = _Held(
                         "orphan-override",
                         "an override stands in an event that does not repeat",
                         override.begin,
                     )
-                    self._hold(trouble, _raw_slot(override), frozenset({"override"}))
+                    self._hold(trouble, _raw_slot(override), OVERRIDE)
             return item
         cancelled = self._cancelled(item, component)
         overrides = self._overrides(item, cancelled)
@@ -390,9 +443,11 @@ class _Reader:
         for line in component.lines("EXDATE"):
             for value in line.value.split(","):
                 slot = slot_named(line, value, item.master.when)
+                if slot in slots:
+                    continue
                 if slot is not None and self._occurs(item, slot):
                     slots.add(slot)
-                else:
+                elif len(self.lint) < MAX_LINT:
                     self.lint.append(f"line {line.number}: EXDATE names no occurrence")
         return slots
 
@@ -402,47 +457,61 @@ class _Reader:
 
     def _overrides(self, item: Item, cancelled: set[date]) -> dict[date, Changes]:
         found: dict[date, Changes] = {}
+        seen: set[date] = set()
         for component in self.sorted.overrides:
-            slot = self._override_slot(component, item, cancelled)
+            slot = self._override_slot(component, item, cancelled, found)
             if slot is None:
                 continue
-            if slot in found:
+            if slot in seen:
                 trouble = _Held(
                     "two-overrides", "two overrides stand for one slot", component.begin
                 )
-                self._hold(trouble, slot.isoformat(), frozenset({"override"}))
+                self._hold(trouble, slot.isoformat(), OVERRIDE)
+                self._keep_base(slot, cancelled, found)
                 continue
+            seen.add(slot)
             own = self._override(component, slot, item)
             if own is not None:
                 found[slot] = own
         return found
 
-    def _override_slot(self, component: Component, item: Item, cancelled: set[date]) -> date | None:
+    def _override_slot(
+        self, component: Component, item: Item, cancelled: set[date], found: dict[date, Changes]
+    ) -> date | None:
         """The slot of an override that takes part in syncing; None (held or cancelled) otherwise."""
         line = component.first("RECURRENCE-ID")
         assert line is not None
         slot = slot_named(line, line.value, item.master.when)
-        name = slot.isoformat() if slot else _raw_slot(component)
         trouble = self._override_trouble(component, line, slot, item)
         if trouble is not None:
-            self._hold(trouble, name, frozenset({"override"}))
-            if slot is not None and self.base is not None:
-                self._keep_base(item, slot, cancelled)
+            self._hold(trouble, slot.isoformat() if slot else _raw_slot(component), OVERRIDE)
+            if slot is not None:
+                self._keep_base(slot, cancelled, found)
             return None
-        status = component.first("STATUS")
-        if slot is not None and status is not None and status.value.strip().upper() == "CANCELLED":
-            if self.delete_cancelled:
-                cancelled.add(slot)
-                return None
-            if not (self.base and slot in self.base.cancelled):
-                trouble = _Held("cancelled-override", "an override is marked cancelled", status)
-                self._hold(trouble, name, frozenset({"cancelled"}))
-        return slot
+        assert slot is not None
+        return None if self._is_cancelled(component, slot, cancelled) else slot
 
-    def _keep_base(self, item: Item, slot: date, cancelled: set[date]) -> None:
-        assert self.base is not None
+    def _is_cancelled(self, component: Component, slot: date, cancelled: set[date]) -> bool:
+        """STATUS:CANCELLED on an override: a deletion only where the configuration says so."""
+        base = self.base
+        status = component.first("STATUS")
+        if status is None or status.value.strip().upper() != "CANCELLED":
+            return False
+        if base is not None and _shown_cancelled(base, slot):
+            return False
+        if self.delete_cancelled:
+            cancelled.add(slot)
+            return True
+        trouble = _Held("cancelled-override", "an override is marked cancelled", status)
+        self._hold(trouble, slot.isoformat(), frozenset({"cancelled"}))
+        return False
+
+    def _keep_base(self, slot: date, cancelled: set[date], found: dict[date, Changes]) -> None:
+        """What is held reads as it was at the last agreement."""
+        if self.base is None:
+            return
         if slot in self.base.overrides:
-            item.overrides[slot] = self.base.overrides[slot]
+            found[slot] = self.base.overrides[slot]
         if slot in self.base.cancelled:
             cancelled.add(slot)
 
@@ -468,7 +537,8 @@ class _Reader:
             event = msgspec.structs.replace(event, reminder_min=inherited)
         if before is None:
             return _pushed_only(differing(event, plain))
-        return self._own(event, before, plain, slot)
+        own = self._own(event, before, plain, slot)
+        return self._with_guests(own, event, before, plain)
 
     def _base_override(self, slot: date) -> Event | None:
         if self.base is None or slot not in self.base.overrides:
@@ -494,6 +564,26 @@ class _Reader:
                 own[name] = value
         return Changes(**own)
 
+    def _with_guests(self, own: Changes, event: Event, before: Event, plain: Event) -> Changes:
+        """Whoever joins or leaves the series does so here too, where only answers were apart."""
+        assert self.base is not None
+        guests = meaning("attendees", before.attendees)
+        inherits = guests == meaning("attendees", self.base.master.attendees)
+        if own.attendees is msgspec.UNSET or not inherits:
+            return own
+        if meaning("attendees", event.attendees) != guests:
+            return own
+        answers = {one.address.casefold(): one for one in event.attendees}
+        kept = tuple(answers.get(one.address.casefold(), one) for one in plain.attendees)
+        return msgspec.structs.replace(own, attendees=kept)
+
+
+def _shown_cancelled(base: Item, slot: date) -> bool:
+    """Whether the service cancelled the occurrence and the file says so (or will lose it)."""
+    if slot in base.cancelled:
+        return True
+    return slot in base.overrides and effective(base, slot).is_cancelled
+
 
 _OVERRIDABLE = (
     "when",
@@ -516,7 +606,7 @@ def _pushed_only(changes: Changes) -> Changes:
 
 def own_lines(component: Component, owner: Owner) -> list[Line]:
     """The ATTENDEE lines that name the owner."""
-    return [line for line in component.lines("ATTENDEE") if owner.is_own(_address(line))]
+    return [line for line in component.lines("ATTENDEE") if owner.is_own(mail_address(line))]
 
 
 # --- texts ---
@@ -525,15 +615,6 @@ def own_lines(component: Component, owner: Owner) -> list[Line]:
 def _text(component: Component, name: str) -> str:
     line = component.first(name)
     return "" if line is None else unescape(line.value)
-
-
-def _one_line(text: str) -> str:
-    return text.strip() if "\n" not in text else " ".join(text.split("\n")).strip()
-
-
-def _normal(text: str) -> str:
-    lines = [line.rstrip() for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
-    return "\n".join(lines).strip("\n")
 
 
 # --- times ---
@@ -545,6 +626,7 @@ def _day(value: str, line: Line) -> date:
     day = parse_day(value)
     if day is None:
         raise _Held("bad-time", "there is no such day", line)
+    _check_year(day.year, line)
     return day
 
 
@@ -552,7 +634,17 @@ def _wall(value: str, line: Line) -> datetime:
     wall = parse_wall(value)
     if wall is None:
         raise _Held("bad-time", "there is no such time", line)
+    _check_year(wall.year, line)
     return wall
+
+
+def _check_year(year: int, line: Line) -> None:
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        raise _Held("year-out-of-range", "the year is out of range", line)
+
+
+_DAY = re.compile(r"[0-9]{8}")
+_WALL = re.compile(r"([0-9]{8}T[0-9]{6})(Z?)")
 
 
 def _duration(line: Line) -> timedelta:
@@ -560,19 +652,6 @@ def _duration(line: Line) -> timedelta:
     if value is None:
         raise _Held("bad-time", "the DURATION cannot be read", line)
     return value
-
-
-def _later(wall: datetime, zone: WindowsZone, by: timedelta) -> datetime:
-    # RFC 5545 3.3.6: days are nominal, hours and less are exact.
-    try:
-        days = timedelta(days=by.days)
-        begin = (wall + days).replace(tzinfo=zone_info(zone))
-        if by == days:
-            return wall + days
-        instant = begin.timestamp() + (by - days).total_seconds()
-        return datetime.fromtimestamp(instant, zone_info(zone)).replace(tzinfo=None, fold=0)
-    except (OverflowError, ValueError, OSError):
-        raise _Held("year-out-of-range", "the end lies beyond the calendar", None) from None
 
 
 def _all_day(
@@ -588,6 +667,8 @@ def _all_day(
         length = _duration(duration)
         if length % ONE_DAY or length < ONE_DAY:
             raise _Held("date-with-time-duration", "a date lasts whole days", duration)
+        if length.days > LONGEST_DAYS:
+            raise _Held("too-long", "the event is longer than 1,825 days", duration)
         return AllDay(start, start + length)
     return AllDay(start, start + ONE_DAY)
 
@@ -606,8 +687,7 @@ def _check_span(when: When, line: Line) -> None:
     first, last = (
         (when.start, when.end) if isinstance(when, AllDay) else (when.start.date(), when.end.date())
     )
-    if not (1601 <= first.year <= 4500 and 1601 <= last.year <= 4500):
-        raise _Held("year-out-of-range", "the year is out of range", line)
+    _check_year(last.year, line)
     if _ends_first(when):
         raise _Held("ends-before-start", "the event ends before it starts", line)
     if (last - first).days > LONGEST_DAYS:
@@ -628,6 +708,24 @@ def _as_utc(wall: datetime, zone: Any) -> datetime:
 
 
 _UTC = zone_info(UTC)
+
+
+def zone_named(tzid: str, wall: datetime, document: Document, owner: Owner) -> WindowsZone | None:
+    """The zone that a TZID means in this file: by its name, else by the rules of its VTIMEZONE."""
+    if (zone := windows_zone(tzid)) is not None:
+        return zone
+    block = _timezone_block(document, tzid)
+    if block is None:
+        return None
+    until = wall + timedelta(days=400)
+    return zone_by_rules(block, first=wall, last=until, preferred=owner.zone)
+
+
+def floating_zone(document: Document, owner: Owner) -> WindowsZone:
+    """The zone of a file's floating times: the calendar's own (X-WR-TIMEZONE), or the mailbox's."""
+    line = document.calendar.first("X-WR-TIMEZONE")
+    named = windows_zone(unescape(line.value).strip()) if line is not None else None
+    return named or owner.zone
 
 
 def _timezone_block(document: Document, tzid: str) -> list[str] | None:
@@ -697,37 +795,42 @@ def _upper(component: Component, name: str) -> str:
     return "" if line is None else line.value.strip().upper()
 
 
-def _show_as(component: Component, base: Event | None) -> Any:
+def _show_as(component: Component, base: Event | None, *, invited: bool) -> Any:
+    """
+    Free/busy from TRANSP, STATUS and Outlook's own line.
+
+    Where TRANSP and Outlook's line contradict each other, TRANSP holds: clients edit it and carry
+    unknown lines along. The same goes for STATUS:CONFIRMED beside a tentative line, except at
+    meetings of others, whose STATUS says nothing of the owner.
+    """
     transp, status = _upper(component, "TRANSP"), _upper(component, "STATUS")
     stated = _BUSY_STATUS.get(_upper(component, "X-MICROSOFT-CDO-BUSYSTATUS"))
     before = base.show_as if base else None
     if stated is None:
-        return _plain_show_as(transp, status, before)
-    if (stated == "free") == (transp == "TRANSPARENT"):
-        if stated == "tentative" == before and status == "CONFIRMED":
-            return "busy"
-        return stated
-    if transp and stated == before:
-        return "free" if transp == "TRANSPARENT" else "busy"
-    if before is None or (before == "free") == (transp == "TRANSPARENT"):
-        return stated
-    return "free" if transp == "TRANSPARENT" else stated
+        return _plain_show_as(transp, status, before, invited=invited)
+    if transp == "TRANSPARENT":
+        return "free"
+    if stated == "free" and transp == "OPAQUE":
+        return "busy"
+    if stated == "tentative" and status == "CONFIRMED" and not invited:
+        return "busy"
+    return stated
 
 
-def _plain_show_as(transp: str, status: str, before: str | None) -> Any:
+def _plain_show_as(transp: str, status: str, before: str | None, *, invited: bool) -> Any:
     """Without Outlook's own line: clients drop unknown lines, so its absence alone is no edit."""
     if transp == "TRANSPARENT":
         return "free"
-    if status == "TENTATIVE":
-        return "tentative"
     if before in ("oof", "workingElsewhere", "unknown"):
         return before
-    if before == "tentative" and status != "CONFIRMED":
+    if status == "TENTATIVE":
+        return "tentative"
+    if before == "tentative" and (invited or status != "CONFIRMED"):
         return before
     return "busy"
 
 
-def _sensitivity(component: Component, base: Event | None) -> Any:
+def _sensitivity(component: Component) -> Any:
     stated = _upper(component, "CLASS")
     if stated in ("", "PUBLIC"):
         return "normal"
@@ -756,26 +859,41 @@ def _importance(component: Component) -> Any:
 
 
 def _reminder(component: Component, when: When, base: Event | None) -> int | None:
+    repeats = component.first("RRULE") is not None
     minutes = [
         found
         for alarm in component.components("VALARM")
-        if (found := alarm_minutes(alarm, when)) is not None
+        if (found := _minutes(alarm, when, repeats=repeats)) is not None
     ]
-    if base is not None and base.reminder_min in minutes:
-        return base.reminder_min
-    return minutes[0] if minutes else None
+    before = base.reminder_min if base else None
+    if before in minutes:
+        return before
+    return next((found for found in minutes if found >= 0), None)
 
 
-def alarm_minutes(alarm: Component, when: When) -> int | None:
-    """Whole minutes before the start at which an alarm goes off; None where Graph cannot say it."""
+def alarm_minutes(alarm: Component, when: When, *, repeats: bool = False) -> int | None:
+    """
+    Whole minutes before the start at which an alarm goes off; None where Graph cannot say it.
+
+    `repeats`: the event is a series, in which an absolute time means one occurrence only.
+    """
+    found = _minutes(alarm, when, repeats=repeats)
+    return found if found is not None and found >= 0 else None
+
+
+def _minutes(alarm: Component, when: When, *, repeats: bool) -> int | None:
+    """The same, negative after the start: other programs can make Exchange hold such a reminder."""
     line = alarm.first("TRIGGER")
     if line is None or _upper(alarm, "ACTION") not in ("DISPLAY", "AUDIO"):
         return None
     if alarm.first("RELATED-TO") is not None:  # RFC 9074 snooze alarms are a client's own state
         return None
     value = line.value.strip().upper()
-    before_s = _absolute(value, when) if value[:1].isdigit() else _relative(line, value, when)
-    if before_s is None or before_s < 0:
+    absolute = value[:1].isdigit()
+    if absolute and repeats:
+        return None
+    before_s = _absolute(value, when) if absolute else _relative(line, value, when)
+    if before_s is None or abs(before_s) > MAX_REMINDER_S:
         return None
     return -int(-before_s // 60)
 
@@ -791,8 +909,8 @@ def _relative(line: Line, value: str, when: When) -> float | None:
 
 
 def _absolute(value: str, when: When) -> float | None:
-    found = re.fullmatch(r"(\d{8}T\d{6})Z", value)
-    wall = parse_wall(found[1]) if found else None
+    found = _WALL.fullmatch(value)
+    wall = parse_wall(found[1]) if found and found[2] else None
     if wall is None or isinstance(when, AllDay):
         return None
     start = when.start.replace(tzinfo=zone_info(WindowsZone(when.start_zone)))
@@ -825,76 +943,79 @@ _PARTSTAT: Mapping[str, Any] = {
 }
 
 
-def _address(line: Line) -> str:
+def mail_address(line: Line) -> str:
+    """The address that an ATTENDEE or ORGANIZER line names, "" for one without mail."""
     value = line.value.strip()
     if value[:7].lower() == "mailto:":
-        value = value[7:]
-    elif value[:5].lower() == "smtp:":
-        value = value[5:]
-    else:
-        value = param(line, "EMAIL")
-    return value.strip() if "@" in value else ""
+        return plain_address(value[7:])
+    if value[:5].lower() == "smtp:":
+        return plain_address(value[5:])
+    return plain_address(param(line, "EMAIL"))  # RFC 7986 6.2
+
+
+def stated_response(line: Line) -> Any:
+    """The answer that an ATTENDEE line states, in Graph's words."""
+    return _PARTSTAT.get(param(line, "PARTSTAT").upper(), "none")
+
+
+def is_silent(line: Line) -> bool:
+    """Whether the line asks that nobody is mailed because of it (RFC 6638 7.1)."""
+    return param(line, "SCHEDULE-AGENT").upper() in ("NONE", "CLIENT")
 
 
 def _read_people(component: Component, owner: Owner, base: Event | None) -> _People:
     organizer = _organizer(component, base)
-    attendees: dict[str, Attendee] = {}
+    own = own_lines(component, owner)
+    attendees = _guests(component, owner, base)
+    hosted = organizer is None and not (base and base.invited_as)
+    if hosted or (organizer is not None and owner.is_own(organizer.address)):
+        return _People(attendees, "none", organizer, "")
+    if own:
+        return _People(attendees, stated_response(own[0]), organizer, mail_address(own[0]))
+    # The owner's line is the service's: without it nothing was answered, or taken back.
+    kept = (base.response, base.invited_as) if base else ("none", "")
+    return _People(attendees, kept[0], organizer, kept[1])
+
+
+def _guests(component: Component, owner: Owner, base: Event | None) -> tuple[Attendee, ...]:
+    organizer = component.first("ORGANIZER")
+    all_silent = organizer is not None and is_silent(organizer)
+    invited = {one.address.casefold() for one in base.attendees} if base else set()
+    found: dict[str, Attendee] = {}
     for line in component.lines("ATTENDEE"):
-        address = _address(line)
-        silent = param(line, "SCHEDULE-AGENT").upper() in ("NONE", "CLIENT")
-        if address and not owner.is_own(address) and not silent:
-            attendees.setdefault(address.casefold(), _attendee(line, address))
-    if _organizer_silent(component):
-        attendees.clear()
-    invited_as = _invited_as(component, owner, organizer)
-    response = _own_response(component, owner) if invited_as else "none"
-    if response is None:
-        response = base.response if base else "none"
-    return _People(tuple(attendees.values()), response, organizer, invited_as)
+        address = mail_address(line)
+        if not address or owner.is_own(address):
+            continue
+        # Whom the service has invited already stays; nobody is invited or disinvited silently.
+        if (all_silent or is_silent(line)) and address.casefold() not in invited:
+            continue
+        found.setdefault(address.casefold(), read_attendee(line, address))
+    return tuple(found.values())
 
 
 def _organizer(component: Component, base: Event | None) -> Person | None:
     line = component.first("ORGANIZER")
     if line is None:
         return base.organizer if base else None
-    address = _address(line)
-    return Person(address, param(line, "CN")) if address else None
+    address = mail_address(line)
+    return Person(address, one_line(param(line, "CN"))) if address else None
 
 
-def _organizer_silent(component: Component) -> bool:
-    line = component.first("ORGANIZER")
-    return line is not None and param(line, "SCHEDULE-AGENT").upper() in ("NONE", "CLIENT")
-
-
-def _attendee(line: Line, address: str) -> Attendee:
+def read_attendee(line: Line, address: str) -> Attendee:
+    """One invited person; PARTSTAT is what the file shows of the answer."""
     kind, role = param(line, "CUTYPE").upper(), param(line, "ROLE").upper()
-    name = param(line, "CN")
+    name = one_line(param(line, "CN"))
+    status = stated_response(line)
     if kind in ("RESOURCE", "ROOM"):
-        return Attendee(address, name, "resource")
+        return Attendee(address, name, "resource", status)
     if role in ("OPT-PARTICIPANT", "NON-PARTICIPANT"):
-        return Attendee(address, name, "optional")
-    return Attendee(address, name)
-
-
-def _invited_as(component: Component, owner: Owner, organizer: Person | None) -> str:
-    if organizer is None or owner.is_own(organizer.address):
-        return ""
-    for line in own_lines(component, owner):
-        return _address(line)
-    return ""
-
-
-def _own_response(component: Component, owner: Owner) -> Any:
-    for line in own_lines(component, owner):
-        stated = param(line, "PARTSTAT").upper()
-        return _PARTSTAT.get(stated, "none")
-    return None
+        return Attendee(address, name, "optional", status)
+    return Attendee(address, name, "required", status)
 
 
 def _response_silenced(component: Component, owner: Owner) -> bool:
     return any(
-        param(line, "RSVP").upper() == "FALSE"
-        or param(line, "SCHEDULE-AGENT").upper() in ("NONE", "CLIENT")
+        param(line, "RSVP").upper() == "FALSE" or is_silent(line)
         for line in own_lines(component, owner)
     )
 

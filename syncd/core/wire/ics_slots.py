@@ -7,11 +7,19 @@ from datetime import date, datetime, timedelta
 
 from icalendar.prop import vDuration
 
-from syncd.core.event import AllDay, When
+from syncd.core.event import FIRST_YEAR, LAST_YEAR, AllDay, When
 from syncd.core.lines import Line, param
-from syncd.core.zones import WindowsZone, wall_time, windows_zone, zone_info
+from syncd.core.zones import WindowsZone, instant, wall_time, windows_zone, zone_info
 
-__all__ = ["parse_day", "parse_duration", "parse_wall", "slot_named", "slots_named"]
+__all__ = [
+    "later",
+    "names_start",
+    "parse_day",
+    "parse_duration",
+    "parse_wall",
+    "slot_named",
+    "slots_named",
+]
 
 UTC = WindowsZone("UTC")
 
@@ -28,10 +36,14 @@ def slot_named(line: Line, value: str, when: When) -> date | None:
 
     Clients write EXDATE and RECURRENCE-ID in UTC or in another zone than DTSTART.
     """
-    value = value.strip().upper()
-    if re.fullmatch(r"\d{8}", value):
+    slot = _slot_named(line, value.strip().upper(), when)
+    return slot if slot is not None and FIRST_YEAR <= slot.year <= LAST_YEAR else None
+
+
+def _slot_named(line: Line, value: str, when: When) -> date | None:
+    if _DAY.fullmatch(value):
         return parse_day(value)
-    found = re.fullmatch(r"(\d{8}T\d{6})(Z?)", value)
+    found = _WALL.fullmatch(value)
     wall = parse_wall(found[1]) if found else None
     if found is None or wall is None:
         return None
@@ -42,10 +54,46 @@ def slot_named(line: Line, value: str, when: When) -> date | None:
     return wall.date() if zone == own else _moved(wall, zone, own)
 
 
+_DAY = re.compile(r"[0-9]{8}")
+_WALL = re.compile(r"([0-9]{8}T[0-9]{6})(Z?)")
+
+
 def _moved(wall: datetime, zone: WindowsZone, to: WindowsZone) -> date | None:
     try:
         return wall_time(wall.replace(tzinfo=zone_info(zone)), to).date()
     except OverflowError:
+        return None
+
+
+def names_start(line: Line, value: str, slot: date, when: When) -> bool:
+    """
+    Whether a value is exactly the start of the slot's occurrence, in whatever zone it is spelled.
+
+    Readers match EXDATE and RECURRENCE-ID by the instant, or by the date in an all-day series.
+    """
+    found = _WALL.fullmatch(value.strip().upper())
+    if found is None or isinstance(when, AllDay):
+        return found is None and isinstance(when, AllDay)
+    wall, own = parse_wall(found[1]), WindowsZone(when.start_zone)
+    zone = UTC if found[2] else windows_zone(param(line, "TZID")) or own
+    start = datetime.combine(slot, when.start.time())
+    return wall is not None and instant(wall, zone) == instant(start, own)
+
+
+def later(wall: datetime, zone: WindowsZone, by: timedelta) -> datetime | None:
+    """
+    The local time a DURATION later; None beyond the calendar.
+
+    RFC 5545 3.3.6: days are nominal, hours and less are exact.
+    """
+    try:
+        days = timedelta(days=by.days)
+        if by == days:
+            return wall + days
+        begin = (wall + days).replace(tzinfo=zone_info(zone))
+        instant = begin.timestamp() + (by - days).total_seconds()
+        return datetime.fromtimestamp(instant, zone_info(zone)).replace(tzinfo=None, fold=0)
+    except (OverflowError, ValueError, OSError):
         return None
 
 

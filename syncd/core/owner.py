@@ -1,0 +1,21 @@
+"""Whose calendar it is. Knows no rights: an owner may well be a guest at a meeting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from syncd.core.zones import WindowsZone
+
+__all__ = ["Owner"]
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The owner's addresses, in lower case, and the mailbox's zone."""
+
+    addresses: frozenset[str]
+    zone: WindowsZone
+
+    def is_own(self, address: str) -> bool:
+        """Whether an address is one of the owner's."""
+        return address.casefold() in self.addresses

@@ -1,0 +1,308 @@
+"""
+What a command makes the mailboxes do, whether it runs in its own process or in the daemon's.
+
+Knows targets (`ACCOUNT[/CALENDAR]`), which decisions fit which problem, and how reports read as
+JSON. Opens nothing and prints nothing: the workshop is handed in, and everything comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Final
+
+from syncd.core.errors import CommandError, SyncdError
+from syncd.core.ids import AccountName, ProblemId
+from syncd.core.state import (
+    CalendarKey,
+    CalendarRecord,
+    Problem,
+    PutVerdict,
+    VerdictKind,
+    VerdictRecord,
+)
+from syncd.ports import Marker
+from syncd.round.desk import Counts
+from syncd.shell.mailbox import CalendarReport, Mailbox
+from syncd.shell.second_event import write_second_event
+from syncd.shell.workshop import Workshop
+from syncd.store.store import Store
+from syncd.vdir.folder import VdirFolder
+
+__all__ = [
+    "DECISIONS",
+    "Target",
+    "Work",
+    "calendars_of",
+    "check_decision",
+    "decide_problem",
+    "find_problem",
+    "held_count",
+    "parse_targets",
+    "reports_to_json",
+    "sync_now",
+]
+
+DECISIONS: Final[Mapping[str, frozenset[str]]] = {
+    "conflict": frozenset({"local", "remote", "both"}),
+    "held-mail": frozenset({"approved", "discarded"}),
+    "held-deletions": frozenset({"approved", "discarded"}),
+    "held-import": frozenset({"approved", "discarded"}),
+    "in-doubt": frozenset({"approved", "discarded"}),
+    "folder": frozenset({"approved"}),
+    "gone-or-new": frozenset({"local"}),
+}
+"""What a person can decide of each kind of problem; the other kinds are settled by editing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One account, or one calendar of it ("" is all of them)."""
+
+    account: AccountName
+    calendar: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The calendars of one account that are to be synced, and what already went wrong."""
+
+    mailbox: Mailbox
+    calendars: Sequence[CalendarRecord]
+    failed: Sequence[CalendarReport] = ()
+
+
+# --- syncing -------------------------------------------------------------------------------------
+
+
+async def sync_now(
+    workshop: Workshop, targets: Sequence[str], *, force_list: bool = True
+) -> list[CalendarReport]:
+    """
+    Sync accounts or single calendars until nothing is left to do; accounts run side by side.
+
+    Args: targets: `ACCOUNT[/CALENDAR]`, none means every account. force_list: ask for identity and
+        calendars also when they were asked for lately.
+    Returns: a report for each calendar; an account that cannot be asked has its trouble there.
+    Raises: CommandError: a target names nothing; nothing was synced then.
+    """
+    wanted = parse_targets(targets, workshop.mailboxes)
+    work = await calendars_of(workshop, wanted, force_list=force_list)
+    done = await asyncio.gather(*(_synced(one) for one in work))
+    return [report for reports in done for report in reports]
+
+
+async def calendars_of(
+    workshop: Workshop, targets: Collection[Target], *, force_list: bool
+) -> list[Work]:
+    """The calendars that the targets name, by account. Raises: CommandError: it names none."""
+    accounts = dict.fromkeys(target.account for target in targets)
+    refreshed = await asyncio.gather(
+        *(_refreshed(workshop, account, force_list=force_list) for account in accounts)
+    )
+    return [_narrowed(one, targets) for one in refreshed]
+
+
+async def _refreshed(workshop: Workshop, account: AccountName, *, force_list: bool) -> Work:
+    mailbox = workshop.mailboxes[account]
+    try:
+        return Work(mailbox, await mailbox.refresh(force=force_list))
+    except SyncdError as error:
+        known = await mailbox.calendars()
+        names = [one.name for one in known] or [""]
+        failed = [CalendarReport(account, name, Counts(), error) for name in names]
+        return Work(mailbox, (), failed)
+
+
+def _narrowed(work: Work, targets: Collection[Target]) -> Work:
+    account = work.mailbox.account.name
+    names = {one.calendar for one in targets if one.account == account}
+    if "" in names or work.failed:
+        return work
+    chosen = {one.key: one for name in names for one in [_calendar_named(name, work.calendars)]}
+    return Work(work.mailbox, list(chosen.values()))
+
+
+def _calendar_named(name: str, calendars: Collection[CalendarRecord]) -> CalendarRecord:
+    """The calendar of that name, or of that folder's name, or of that name in another case."""
+    found = [one for one in calendars if one.name == name]
+    found += [one for one in calendars if one.folder == name]
+    found += [one for one in calendars if one.name.casefold() == name.casefold()]
+    if found:
+        return found[0]
+    raise _unknown("calendar", name, [one.name for one in calendars])
+
+
+async def _synced(work: Work) -> list[CalendarReport]:
+    if not work.calendars:
+        return list(work.failed)
+    try:
+        keys = {one.key for one in work.calendars}
+        return await work.mailbox.sync(work.calendars, look_at=keys)
+    except SyncdError as error:
+        account = work.mailbox.account.name
+        return [CalendarReport(account, one.name, Counts(), error) for one in work.calendars]
+
+
+def parse_targets(targets: Sequence[str], accounts: Iterable[AccountName]) -> list[Target]:
+    """
+    Read `ACCOUNT[/CALENDAR]`; an account's name has no slash, a calendar's may.
+
+    Raises: CommandError: there is no such account; the nearest is named.
+    """
+    known = list(accounts)
+    if not targets:
+        return [Target(name) for name in known]
+    return [_target(text, known) for text in targets]
+
+
+def _target(text: str, known: Collection[AccountName]) -> Target:
+    account, _, calendar = text.partition("/")
+    if account not in known:
+        raise _unknown("account", account, known)
+    return Target(AccountName(account), calendar)
+
+
+def _unknown(what: str, name: str, names: Collection[str]) -> CommandError:
+    close = get_close_matches(name[:60], names, n=1, cutoff=0.5)
+    listed = ", ".join(names) or "none"
+    hint = f"Did you mean {close[0]!r}?" if close else f"There is: {listed}."
+    return CommandError(f"there is no {what} {name!r}", hint=hint)
+
+
+# --- what people decide --------------------------------------------------------------------------
+
+
+async def find_problem(store: Store, written: str) -> tuple[CalendarKey, Problem]:
+    """
+    The open problem of that id, or of which it is the only one to begin so.
+
+    Raises: CommandError: none or several are meant.
+    """
+    problems = await store.problems()
+    found = [one for one in problems if one.id == written]
+    found = found or [one for one in problems if written and one.id.startswith(written.lower())]
+    if not found:
+        raise CommandError(f"there is no problem {written!r}", hint="`syncd problems` lists them.")
+    if len(found) > 1:
+        ids = ", ".join(one.id for one in found)
+        raise CommandError(f"{written!r} may be any of {ids}", hint="Write one of them in full.")
+    place = await store.calendar_of_problem(found[0].id)
+    if place is None:
+        raise CommandError(f"problem {written} was just resolved")
+    return place[0], found[0]
+
+
+def check_decision(problem: Problem, kind: str) -> None:
+    """Raises: CommandError: that cannot be decided of this problem."""
+    if not problem.needs_person:
+        if kind == "discarded":
+            return
+        raise CommandError(
+            f"problem {problem.id} needs nobody: what there was to decide is decided",
+            hint=f"`syncd discard {problem.id}` takes it off the list.",
+        )
+    allowed = DECISIONS.get(problem.kind, frozenset())
+    if kind not in allowed:
+        hint = problem.hint or "Mend the file; it is tried again when it is saved."
+        ways = [_COMMANDS[one].format(id=problem.id) for one in _COMMANDS if one in allowed]
+        raise CommandError(
+            f"problem {problem.id} ({problem.kind}) is not settled that way",
+            hint=f"Use {' or '.join(ways)}." if ways else hint,
+        )
+
+
+_COMMANDS: Final[Mapping[str, str]] = {
+    "approved": "`syncd approve {id}`",
+    "discarded": "`syncd discard {id}`",
+    "local": "`syncd problems resolve {id} --take local`",
+    "remote": "`syncd problems resolve {id} --take remote`",
+    "both": "`syncd problems resolve {id} --take both`",
+}
+
+
+async def decide_problem(
+    workshop: Workshop, problem_id: str, kind: VerdictKind, exact: str | None = None
+) -> list[CalendarReport]:
+    """
+    Keep what a person decided, and carry it out.
+
+    Discarding what needs nobody only takes it off the list. "both" makes the local version a
+    second event before the remote one is taken.
+
+    Args: exact: `Problem.exact` as it was shown to the person, None where nothing was shown.
+    Returns: the reports of the sync that carries it out.
+    Raises: CommandError: no such problem, or another matter than was shown. DiskTrouble.
+    """
+    key, problem = await find_problem(workshop.store, problem_id)
+    check_decision(problem, kind)
+    if exact is not None and exact != problem.exact:
+        raise CommandError(
+            f"problem {problem.id} changed since it was shown",
+            hint=f"Look again with `syncd problems show {problem.id}`.",
+        )
+    if not problem.needs_person:
+        await workshop.store.drop_problem(problem.id)
+        return []
+    mailbox = _mailbox_of(workshop, problem)
+    calendar = await _calendar_of(workshop.store, problem, key)
+    if kind == "both":
+        await _write_second(workshop, calendar, problem)
+        kind = "remote"
+    verdict = VerdictRecord(ProblemId(problem.id), kind, problem.exact)
+    await workshop.store.commit(key, [PutVerdict(verdict)])
+    return await _synced(Work(mailbox, [calendar]))
+
+
+async def _write_second(workshop: Workshop, calendar: CalendarRecord, problem: Problem) -> None:
+    path = workshop.config.export_dir / calendar.account / calendar.folder
+    account = workshop.config.accounts[calendar.account]
+    folder = VdirFolder(
+        path,
+        marker=Marker(calendar.account, calendar.id, await workshop.store.installation()),
+        file_mode=account.sync_for(calendar.name).export_mode,
+        clock=workshop.clock,
+    )
+    await write_second_event(folder, path, problem)
+
+
+def _mailbox_of(workshop: Workshop, problem: Problem) -> Mailbox:
+    mailbox = workshop.mailboxes.get(problem.account)
+    if mailbox is None:
+        raise CommandError(
+            f"account {problem.account!r} is not in the configuration any more",
+            hint="Put it back, or leave the problem as it is: nothing happens to its files.",
+        )
+    return mailbox
+
+
+async def _calendar_of(store: Store, problem: Problem, key: CalendarKey) -> CalendarRecord:
+    for one in await store.calendars(problem.account):
+        if one.key == key:
+            return one
+    raise CommandError(f"the calendar of problem {problem.id} is not known any more")
+
+
+async def held_count(store: Store) -> int:
+    """How many problems wait for a person."""
+    return sum(one.needs_person for one in await store.problems())
+
+
+# --- as JSON -------------------------------------------------------------------------------------
+
+
+def reports_to_json(reports: Iterable[CalendarReport]) -> list[dict[str, Any]]:
+    """`{account, calendar, counts, waiting, error, hint}` of each; no trouble: `error` is None."""
+    return [
+        {
+            "account": one.account,
+            "calendar": one.calendar,
+            "counts": {name: getattr(one.counts, name) for name in Counts.__slots__},
+            "waiting": one.waiting,
+            "error": str(one.trouble) if one.trouble is not None else None,
+            "hint": one.trouble.hint if one.trouble is not None else "",
+        }
+        for one in reports
+    ]

@@ -1,0 +1,154 @@
+"""
+What commands share: the invocation, options, the way to the daemon or to the lock.
+
+Knows that a command that writes asks the running daemon, and does the work itself only where there
+is none. Knows no command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+import click
+
+from syncd.core.errors import CommandError, ExitCode, SyncdError
+
+if TYPE_CHECKING:
+    from syncd.shell.config_model import Account, Config
+    from syncd.shell.logs import Level
+    from syncd.shell.output import Facts
+    from syncd.shell.workshop import Workshop
+    from syncd.store.store import Store
+
+__all__ = [
+    "PATIENCE_S",
+    "DaemonRefused",
+    "Invocation",
+    "account_named",
+    "ask",
+    "confirmed",
+    "exit_of",
+    "json_option",
+    "open_store",
+    "pass_invocation",
+    "run",
+    "through_workshop",
+    "yes_option",
+]
+
+PATIENCE_S: Final = 60.0
+"""How long a command waits in all without progress."""
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What was said before the command: `--config` and `--log-level`."""
+
+    config_file: Path | None = None
+    log_level: str | None = None
+
+    def config(self, *, quiet: bool = True) -> Config:
+        """
+        Load the configuration and set the log up.
+
+        Args: quiet: on a terminal, where the command prints for itself, log warnings only.
+        Raises: ConfigError.
+        """
+        from syncd.shell import logs
+        from syncd.shell.config import load_config
+
+        config = load_config(self.config_file)
+        level = config.log.level
+        if quiet and sys.stderr.isatty():
+            level = "warning"
+        logs.setup(cast("Level", self.log_level or level), config.log.format)
+        return config
+
+
+pass_invocation = click.make_pass_decorator(Invocation)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+def run(work: Coroutine[Any, Any, R]) -> R:
+    """Run a command's coroutine to its end."""
+    return asyncio.run(work)
+
+
+def account_named(config: Config, name: str) -> Account:
+    """Raises: CommandError: the configuration has no such account."""
+    from syncd.core.ids import AccountName
+    from syncd.shell.actions import parse_targets
+
+    if "/" in name:
+        raise CommandError(f"{name!r} is no account's name")
+    return config.accounts[AccountName(parse_targets([name], config.accounts)[0].account)]
+
+
+@asynccontextmanager
+async def open_store(config: Config) -> AsyncIterator[Store]:
+    """The state, for reading; a running daemon does not mind."""
+    from syncd.shell.workshop import DATABASE, make_state_dir
+    from syncd.store.store import Store
+
+    make_state_dir(config)
+    store = await Store.open(config.state_dir / DATABASE)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def ask(config: Config, request: dict[str, Any]) -> dict[str, Any] | None:
+    """The running daemon's answer, None where none is running. Raises: what it could not do."""
+    from syncd.shell.control import ask_daemon
+
+    answer = await ask_daemon(config.state_dir, request)
+    if answer is not None and answer.get("error"):
+        raise DaemonRefused(answer)
+    return answer
+
+
+class DaemonRefused(SyncdError):
+    """What the running daemon could not do, with its own message, remedy and exit code."""
+
+    def __init__(self, answer: Mapping[str, Any]) -> None:
+        super().__init__(str(answer["error"]), hint=str(answer.get("hint") or ""))
+        self.exit_code = ExitCode(int(answer.get("exit", ExitCode.BUG)))
+
+
+async def through_workshop(
+    config: Config, observe: Facts, act: Callable[[Workshop], Coroutine[Any, Any, R]]
+) -> R:
+    """Do `act` in this process, as the only one that writes. Raises: CommandError: another is."""
+    from syncd.shell.workshop import Workshop, state_lock
+
+    with state_lock(config):
+        async with Workshop.open(config, observe, patience_s=PATIENCE_S) as workshop:
+            return await act(workshop)
+
+
+def confirmed(question: str, *, yes: bool) -> bool:
+    """
+    Ask on a terminal; the answer is no unless it is yes.
+
+    Raises: CommandError: there is no terminal and no `--yes`.
+    """
+    if yes:
+        return True
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise CommandError("there is no terminal to ask on", hint="Say --yes if you mean it.")
+    return click.confirm(question)
+
+
+def exit_of(code: int) -> ExitCode:
+    """The exit code of a command that does what it says while something else waits."""
+    return ExitCode.OK if code == ExitCode.PERSON else ExitCode(code)

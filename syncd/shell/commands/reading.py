@@ -1,0 +1,522 @@
+"""
+`status`, `agenda`, `show`, `log`: read-only questions to the local state, answered offline.
+
+Knows how stored things read. Asks the daemon only when its next rounds are; writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from syncd.core.errors import CommandError, ExitCode, SyncdError
+from syncd.shell.commands.common import (
+    Invocation,
+    ask,
+    json_option,
+    open_store,
+    pass_invocation,
+    run,
+)
+
+if TYPE_CHECKING:
+    from syncd.core.event import Event, Item
+    from syncd.core.state import CalendarRecord, HistoryRecord, ItemRecord
+    from syncd.shell.config_model import Account, Config
+    from syncd.shell.moments import Moment
+    from syncd.store.store import Store
+
+__all__ = ["agenda_command", "log_command", "show_command", "status_command"]
+
+AGENDA_DAYS = 7
+
+
+# --- status --------------------------------------------------------------------------------------
+
+
+@click.command("status")
+@click.option("--max-age", metavar="D", help="Exit with 4 if a calendar is older: 90s, 10m, 1h.")
+@json_option
+@pass_invocation
+def status_command(invocation: Invocation, max_age: str | None, as_json: bool) -> int:
+    """Tell of each calendar how it is: rounds, items, what is held, the age of the login."""
+    most_s = _duration(max_age) if max_age is not None else None
+    return run(_status(invocation.config(), most_s, as_json=as_json))
+
+
+def _duration(written: str) -> int:
+    from syncd.shell.durations import parse_duration
+
+    try:
+        return parse_duration(written)
+    except ValueError as error:
+        raise CommandError(
+            f"--max-age {written!r}: {error}", hint='Write for example "90s", "10m" or "1h".'
+        ) from error
+
+
+async def _status(config: Config, most_s: int | None, *, as_json: bool) -> int:
+    from syncd.shell.output import print_json, say
+
+    now = datetime.now(UTC)
+    async with open_store(config) as store:
+        states = await store.calendar_states()
+    logins: dict[str, float | None] = {
+        name: await _login_age_s(config, account, now) for name, account in config.accounts.items()
+    }
+    daemon = await _daemon(config)
+    told = [_told(state, now, logins, daemon) for state in states if state["account"] in logins]
+    silent = set(logins) - {one["account"] for one in told}
+    if as_json:
+        print_json({"running": daemon is not None, "calendars": told})
+    else:
+        _print_status(told)
+        for name in sorted(silent):
+            say(f"{name}: nothing is known yet; run `syncd sync {name}`.")
+        say("The daemon is running." if daemon is not None else "No daemon is running.")
+    if most_s is None:
+        return ExitCode.OK
+    stale = bool(silent) or any(_is_stale(one, most_s) for one in told)
+    return ExitCode.PERSON if stale else ExitCode.OK
+
+
+async def _login_age_s(config: Config, account: Account, now: datetime) -> float | None:
+    """Seconds since the login last gave a new token; None where nobody can tell."""
+    from syncd.clock import SystemClock
+    from syncd.shell.workshop import login_of
+
+    try:
+        state = await login_of(config, account, SystemClock()).state()
+    except SyncdError:
+        return None
+    return (now - state.renewed).total_seconds() if state.renewed else None
+
+
+async def _daemon(config: Config) -> dict[str, Any] | None:
+    try:
+        return await ask(config, {"do": "status"})
+    except SyncdError:
+        return None
+
+
+def _told(
+    state: Mapping[str, Any],
+    now: datetime,
+    logins: Mapping[str, float | None],
+    daemon: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    ok_at, round_at = _instant(state["last_ok_at"]), _instant(state["last_round_at"])
+    upcoming: Mapping[str, Any] = (daemon or {}).get("next") or {}
+    account, calendar = state["account"], state["calendar"]
+    return {
+        "account": account,
+        "calendar": calendar,
+        "folder": state["folder"],
+        "status": state["status"],
+        "last_round": round_at,
+        "last_ok": ok_at,
+        "age_s": (now - ok_at).total_seconds() if ok_at else None,
+        "next_round": upcoming.get(f"{account}/{calendar}", upcoming.get(account)),
+        "items": state["items"],
+        "pending": state["pending"],
+        "held": state["held"],
+        "problems": state["problems"],
+        "token_age_s": logins.get(account),
+        "error": state["last_error"] or "",
+    }
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _is_stale(told: Mapping[str, Any], most_s: int) -> bool:
+    if told["status"] != "active":
+        return False
+    # A clock that was set back makes the last round lie ahead: it is not fresh for that.
+    return told["age_s"] is None or not -60 <= told["age_s"] <= most_s
+
+
+def _print_status(told: Sequence[Mapping[str, Any]]) -> None:
+    from syncd.shell.output import age, say, table
+
+    rows = [
+        (
+            f"{one['account']}/{one['calendar']}",
+            "never" if one["age_s"] is None else f"{age(one['age_s'])} ago",
+            _shown_next(one["next_round"]),
+            one["items"],
+            one["pending"],
+            one["held"],
+            one["problems"],
+            "" if one["token_age_s"] is None else age(one["token_age_s"]),
+            one["error"] if one["status"] == "active" else "not synced any more",
+        )
+        for one in told
+    ]
+    if rows:
+        heads = ("calendar", "in sync", "next", "items", "pending", "held", "problems", "login")
+        table((*heads, "error"), rows)
+    if any(one["problems"] for one in told):
+        say("`syncd problems` lists what is held.")
+
+
+def _shown_next(value: object) -> str:
+    from syncd.shell.output import age
+
+    if value is None:
+        return ""
+    if isinstance(value, (int, float)):
+        return f"in {age(value)}"
+    try:
+        at = datetime.fromisoformat(str(value))
+    except ValueError:
+        return str(value)
+    if at.tzinfo is None:
+        return str(value)
+    return f"in {age((at - datetime.now(UTC)).total_seconds())}"
+
+
+# --- agenda --------------------------------------------------------------------------------------
+
+
+def _read_day(ctx: click.Context, param: click.Parameter, value: str | None) -> date | None:
+    """A day as people write it: 2031-03-04, today, tomorrow, +7d, -1d."""
+    if value is None:
+        return None
+    try:
+        return _day(value)
+    except (ValueError, OverflowError):
+        shown = f"{value!r} is no day; write 2031-03-04, today, tomorrow or +7d"
+        raise click.BadParameter(shown, ctx, param) from None
+
+
+def _day(text: str) -> date:
+    today = datetime.now().astimezone().date()
+    words = {"yesterday": -1, "today": 0, "tomorrow": 1}
+    if text in words:
+        return today + timedelta(days=words[text])
+    if text[:1] in "+-" and text[-1:] == "d":
+        return today + timedelta(days=int(text[:-1]))
+    return date.fromisoformat(text)
+
+
+@click.command("agenda")
+@click.option(
+    "--from", "first", metavar="D", callback=_read_day, help="The first day [default: today]."
+)
+@click.option(
+    "--to",
+    "last",
+    metavar="D",
+    callback=_read_day,
+    help="The last day [default: a week after the first].",
+)
+@json_option
+@pass_invocation
+def agenda_command(
+    invocation: Invocation, first: date | None, last: date | None, as_json: bool
+) -> int:
+    """List what happens on some days, from the local state."""
+    first = first or _day("today")
+    last = last or first + timedelta(days=min(AGENDA_DAYS, (date.max - first).days))
+    if last < first:
+        raise CommandError(f"--to {last} lies before --from {first}")
+    return run(_agenda(invocation.config(), first, last, as_json=as_json))
+
+
+async def _agenda(config: Config, first: date, last: date, *, as_json: bool) -> int:
+    from syncd.shell.output import print_json
+
+    async with open_store(config) as store:
+        found = [
+            one
+            for account in config.accounts.values()
+            for one in await _moments(store, account, first, last)
+        ]
+    found.sort(key=lambda one: one[2].order)
+    if as_json:
+        print_json([_moment_to_json(*one) for one in found])
+    else:
+        _print_agenda(found)
+    return ExitCode.OK
+
+
+Found = tuple["CalendarRecord", "ItemRecord", "Moment"]
+
+
+async def _moments(store: Store, account: Account, first: date, last: date) -> list[Found]:
+    from syncd.shell.moments import Span, moments_of
+
+    span = Span(first, last, await _zone(store, account))
+    found: list[Found] = []
+    for calendar in await store.calendars(account.name):
+        for record in await store.all_items(calendar.key):
+            item = _item_of(record)
+            if item is not None:
+                found += [(calendar, record, moment) for moment in moments_of(item, span)]
+    return found
+
+
+def _item_of(record: ItemRecord) -> Item | None:
+    """What is known of an item: what both sides agreed on, else what its file says."""
+    agreed = record.base_remote or record.base_local
+    if agreed is not None or not record.content:
+        return agreed
+    from syncd.core.wire.ics_read import FileItem, Owner, read
+    from syncd.core.zones import UTC_ZONE
+
+    told = read(record.content, Owner(frozenset(), UTC_ZONE), None)
+    return told.item if isinstance(told, FileItem) else None
+
+
+async def _zone(store: Store, account: Account) -> tzinfo:
+    """The mailbox's zone; this machine's where that is not known."""
+    from syncd.core.zones import windows_zone, zone_info
+
+    known = await store.account(account.name)
+    zone = windows_zone(known.zone) if known is not None and known.zone else None
+    return zone_info(zone) if zone is not None else _local_zone()
+
+
+def _local_zone() -> tzinfo:
+    import tzlocal
+
+    return tzlocal.get_localzone()
+
+
+def _moment_to_json(calendar: CalendarRecord, record: ItemRecord, moment: Moment) -> dict[str, Any]:
+    event = moment.event
+    return {
+        "account": calendar.account,
+        "calendar": calendar.name,
+        "uid": record.uid,
+        "summary": event.subject,
+        "start": moment.start.date() if moment.all_day else moment.start.isoformat(),
+        "end": moment.end.date() if moment.all_day else moment.end.isoformat(),
+        "all_day": moment.all_day,
+        "location": event.location,
+        "show_as": event.show_as,
+        "cancelled": event.is_cancelled,
+        "file": f"{calendar.account}/{calendar.folder}/{record.file}" if record.file else "",
+    }
+
+
+def _print_agenda(found: Iterable[Found]) -> None:
+    from itertools import groupby
+
+    from syncd.shell.output import say, table
+
+    days = groupby(found, key=lambda one: one[2].start.date())
+    empty = True
+    for day, group in days:
+        empty = False
+        say(f"{day:%A} {day}", "bold")
+        table(("", "", "", ""), [_agenda_row(*one) for one in group])
+    if empty:
+        say("Nothing.")
+
+
+def _agenda_row(calendar: CalendarRecord, record: ItemRecord, moment: Moment) -> tuple[str, ...]:
+    event = moment.event
+    summary = f"{event.subject or '(no subject)'}{' (cancelled)' if event.is_cancelled else ''}"
+    return (f"  {_times(moment)}", summary, event.location, calendar.name)
+
+
+def _times(moment: Moment) -> str:
+    if moment.all_day:
+        last = moment.end.date() - timedelta(days=1)
+        return "all day" if last <= moment.start.date() else f"until {last}"
+    if moment.start.date() == moment.end.date():
+        return f"{moment.start:%H:%M}-{moment.end:%H:%M}"
+    return f"{moment.start:%H:%M}-{moment.end:%m-%d %H:%M}"
+
+
+# --- one event -----------------------------------------------------------------------------------
+
+
+@click.command("show")
+@click.argument("uid")
+@json_option
+@pass_invocation
+def show_command(invocation: Invocation, uid: str, as_json: bool) -> int:
+    """Show one event in full; the beginning of its UID is enough."""
+    return run(_show(invocation.config(), uid, as_json=as_json))
+
+
+async def _show(config: Config, uid: str, *, as_json: bool) -> int:
+    from syncd.shell.output import print_json
+
+    async with open_store(config) as store:
+        calendar, record = await _item_named(store, uid)
+    item = _item_of(record)
+    path = config.export_dir / calendar.account / calendar.folder / (record.file or "")
+    file = str(path) if record.file else ""
+    if as_json:
+        print_json(_item_to_json(calendar, record, item, file))
+    else:
+        _print_item(calendar, record, item, file)
+    return ExitCode.OK
+
+
+async def _item_named(store: Store, uid: str) -> tuple[CalendarRecord, ItemRecord]:
+    """Raises: CommandError: no item, or more than one, is called so."""
+    calendars = await store.calendars()
+    pairs = [(one, record) for one in calendars for record in await store.all_items(one.key)]
+    found = [pair for pair in pairs if pair[1].uid == uid]
+    found = found or [pair for pair in pairs if uid and pair[1].uid.startswith(uid)]
+    uids = {record.uid for _, record in found}
+    if not found:
+        raise CommandError(f"there is no event {uid!r}", hint="`syncd agenda --json` has UIDs.")
+    if len(uids) > 1:
+        raise CommandError(
+            f"{uid!r} may be any of {len(uids)} events", hint="Write more of the UID."
+        )
+    # The same UID may be known in two calendars while it moves: where its file is counts.
+    return max(found, key=lambda pair: pair[1].file is not None)
+
+
+def _item_to_json(
+    calendar: CalendarRecord, record: ItemRecord, item: Item | None, file: str
+) -> dict[str, Any]:
+    import msgspec
+
+    return {
+        "account": calendar.account,
+        "calendar": calendar.name,
+        "uid": record.uid,
+        "id": record.graph_id,
+        "file": file,
+        "local_only": record.local_only,
+        "event": msgspec.to_builtins(item, str_keys=True) if item is not None else None,
+    }
+
+
+def _print_item(calendar: CalendarRecord, record: ItemRecord, item: Item | None, file: str) -> None:
+    from syncd.shell.output import say
+
+    say(item.master.subject or "(no subject)" if item is not None else record.uid, "bold")
+    rows = [
+        ("uid", record.uid),
+        ("calendar", f"{calendar.account}/{calendar.name}"),
+        ("file", file or "none"),
+        ("id", record.graph_id or "not on the service"),
+    ]
+    if item is not None:
+        rows += _event_rows(item.master) + _series_rows(item)
+    for name, value in rows:
+        if value:
+            say(f"  {name + ':':<12} {value}")
+    if item is not None and item.master.body:
+        say()
+        say(item.master.body)
+
+
+def _event_rows(event: Event) -> list[tuple[str, str]]:
+    reminder = "" if event.reminder_min is None else f"{event.reminder_min} min before"
+    people = ", ".join(f"{one.address} ({one.status})" for one in event.attendees)
+    return [
+        ("when", _shown_when(event)),
+        ("where", event.location),
+        ("organizer", event.organizer.address if event.organizer else ""),
+        ("people", people),
+        ("answer", event.response if event.invited_as else ""),
+        ("shown as", event.show_as),
+        ("categories", ", ".join(event.categories)),
+        ("sensitivity", event.sensitivity if event.sensitivity != "normal" else ""),
+        ("importance", event.importance if event.importance != "normal" else ""),
+        ("reminder", reminder),
+        ("join", event.join_url),
+        ("state", "cancelled" if event.is_cancelled else ""),
+    ]
+
+
+def _shown_when(event: Event) -> str:
+    from syncd.core.event import AllDay
+
+    when = event.when
+    if isinstance(when, AllDay):
+        last = when.end - timedelta(days=1)
+        return f"{when.start}" if last <= when.start else f"{when.start} to {last}"
+    end_zone = "" if when.end_zone == when.start_zone else f" {when.end_zone}"
+    return f"{when.start:%Y-%m-%d %H:%M} {when.start_zone} to {when.end:%Y-%m-%d %H:%M}{end_zone}"
+
+
+def _series_rows(item: Item) -> list[tuple[str, str]]:
+    if item.recurrence is None:
+        return []
+    rule = item.recurrence
+    told = [rule.type, f"every {rule.interval}" if rule.interval > 1 else "", *rule.days]
+    if rule.count:
+        told.append(f"{rule.count} times")
+    if rule.until:
+        told.append(f"until {rule.until}")
+    return [
+        ("repeats", " ".join(filter(None, told))),
+        ("changed on", ", ".join(sorted(map(str, item.overrides)))),
+        ("not on", ", ".join(sorted(map(str, item.cancelled)))),
+    ]
+
+
+# --- history -------------------------------------------------------------------------------------
+
+
+@click.command("log")
+@click.argument("uid", required=False)
+@click.option("-n", "most", type=click.IntRange(1, 100_000), default=50, help="How many at most.")
+@json_option
+@pass_invocation
+def log_command(invocation: Invocation, uid: str | None, most: int, as_json: bool) -> int:
+    """List what either side changed, newest first; with UID, of one event and with its texts."""
+    return run(_log(invocation.config(), uid, most, as_json=as_json))
+
+
+async def _log(config: Config, uid: str | None, most: int, *, as_json: bool) -> int:
+    from syncd.core.ids import Uid
+    from syncd.shell.output import print_json, say, table
+
+    async with open_store(config) as store:
+        known = Uid(uid) if uid is not None else None
+        found = await store.history(known, most)
+        if uid is not None and not found:
+            _, record = await _item_named(store, uid)
+            found = await store.history(record.uid, most)
+    if as_json:
+        print_json([_change_to_json(one) for one in found])
+    elif not found:
+        say("Nothing has changed yet.")
+    else:
+        rows = [
+            (
+                one.number,
+                f"{one.at:%Y-%m-%d %H:%M:%S}",
+                one.round,
+                one.side,
+                one.what,
+                one.calendar,
+                one.uid,
+                ", ".join(one.fields),
+            )
+            for one in found
+        ]
+        heads = ("version", "at (UTC)", "round", "side", "what", "calendar", "uid", "fields")
+        table(heads, rows)
+    return ExitCode.OK
+
+
+def _change_to_json(one: HistoryRecord) -> dict[str, Any]:
+    return {
+        "version": one.number,
+        "round": one.round,
+        "at": one.at,
+        "calendar": one.calendar,
+        "uid": one.uid,
+        "side": one.side,
+        "what": one.what,
+        "fields": list(one.fields),
+        "before": one.before.decode("utf-8", "replace"),
+        "after": one.after.decode("utf-8", "replace"),
+    }

@@ -41,7 +41,7 @@ from syncd.core.state import (
     SeenRemote,
     View,
 )
-from syncd.core.wire.dialects.graph_v1 import is_dead_token, refuse
+from syncd.core.wire.dialects.graph_v1 import is_dead_token
 from syncd.core.wire.graph import RemoteEvent, decode_event, exception_slots, read_item, uid_of
 from syncd.core.zones import WindowsZone, instant
 from syncd.ports import Answer, Request
@@ -395,10 +395,10 @@ async def _fetch(
         if answer.status == 404:
             if graph_id in known:
                 changes.append(DropRemote(graph_id))
-        elif answer.status == 400:
+        elif answer.status >= 300:
+            # One event that may not be read is no reason to stop all the others.
             bench.observe("event.refused", {"status": answer.status})
         else:
-            refuse(answer, "series")
             found.append((_decoded(answer), answer.body))
     if drop == "series":
         found = await _completed(bench, found)
@@ -587,10 +587,9 @@ async def _verify(
     for graph_id, answer in zip(asked, answers, strict=True):
         if answer.status == 404:
             changes.append(DropRemote(graph_id))
-        elif answer.status == 400:
+        elif answer.status >= 300:
             bench.observe("event.refused", {"status": answer.status})
         else:
-            refuse(answer, "event")
             alive.append((_decoded(answer), answer.body))
     alive = await _completed(bench, alive)
     changes += await _alive_changes(bench, alive, known, view)

@@ -263,7 +263,7 @@ async def _accepted(
     match entry.kind:
         case "create":
             event = _event_of(answer)
-            changes += _created(bench, record, entry, event, answer.body)
+            changes += await _created(bench, record, entry, event, answer.body)
             bench.counts.created += 1
         case "patch" if not entry.slot:
             changes += _patched(bench, record, entry, _event_of(answer), answer.body, one)
@@ -309,11 +309,12 @@ def _event_of(answer: Answer) -> RemoteEvent:
         raise BadAnswer(f"the service's answer to a write cannot be read: {error}") from None
 
 
-def _created(
+async def _created(
     bench: Bench, record: ItemRecord, entry: OutboxEntry, event: RemoteEvent, raw: bytes
 ) -> list[Change]:
     assert entry.expects is not None
-    sweep = 1_000_000_000  # never "unseen" before a view had the chance to show it
+    view = await bench.store.view(bench.key)
+    sweep = view.sweep if view is not None else 0
     remote = record_of(event, raw, entry.uid, sweep, bench)
     item = replace(
         record,
@@ -562,7 +563,7 @@ async def _doubtful_create(bench: Bench, entry: OutboxEntry, round_: RoundId) ->
         bench.key,
         [
             DropOutbox(entry.number),
-            *_created(bench, record, entry, event, raw),
+            *await _created(bench, record, entry, event, raw),
             *_doubt_history(bench, entry, round_, record),
         ],
     )

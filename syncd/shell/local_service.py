@@ -7,7 +7,6 @@ syncd; nothing here leaves the loopback.
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,6 +16,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from syncd.shell.toml_text import toml_text
 from syncd.simulator.authority import Authority
 from syncd.simulator.authority_http import AuthorityServer
 from syncd.simulator.authority_values import AuthorityPolicy, Client, User
@@ -56,31 +56,26 @@ class LocalService:
     def config(self, export_dir: str | Path, state_dir: str | Path, *, poll: str = "5s") -> str:
         """A configuration for this service, as TOML."""
         lines = [
-            f"export_dir = {_quoted(export_dir)}",
-            f"state_dir = {_quoted(state_dir)}",
+            f"export_dir = {toml_text(export_dir)}",
+            f"state_dir = {toml_text(state_dir)}",
             "[sync]",
-            f"poll_interval = {_quoted(poll)}",
+            f"poll_interval = {toml_text(poll)}",
             f"[accounts.{ACCOUNT}]",
-            f"base_url = {_quoted(self.base_url)}",
+            f"base_url = {toml_text(self.base_url)}",
         ]
         if self.ca_file is not None:
-            lines.append(f"ca_file = {_quoted(self.ca_file)}")
+            lines.append(f"ca_file = {toml_text(self.ca_file)}")
         return "\n".join([*lines, f"[accounts.{ACCOUNT}.auth]", *self._auth()])
 
     def _auth(self) -> list[str]:
         if not self.authority:
             token = f"sim-{self.mailbox.owner.address}"
-            return ['method = "command"', f'command = ["echo", {_quoted(token)}]']
+            return ['method = "command"', f'command = ["echo", {toml_text(token)}]']
         return [
             'method = "device-code"',
-            f"client_id = {_quoted(CLIENT_ID)}",
-            f"authority = {_quoted(self.authority)}",
+            f"client_id = {toml_text(CLIENT_ID)}",
+            f"authority = {toml_text(self.authority)}",
         ]
-
-
-def _quoted(value: str | Path) -> str:
-    # A JSON text is a TOML basic string, but for DEL, which TOML wants escaped too.
-    return json.dumps(str(value)).replace("\x7f", "\\u007F")
 
 
 @asynccontextmanager
@@ -111,6 +106,7 @@ async def local_service(
             return
         folder = folder or Path(stack.enter_context(TemporaryDirectory(prefix="syncd-simulated-")))
         ca, ca_file = LoopbackCa(), folder / "ca.pem"
+        ca_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         ca.write_ca(ca_file)
         authority = _authority(service, user, approve=approve)
         logins = await stack.enter_async_context(AuthorityServer(authority, ca))

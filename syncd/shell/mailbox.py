@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from syncd.core.errors import ExitCode, StateError, SyncdError
+from syncd.core.errors import ConfigError, ExitCode, StateError, SyncdError
 from syncd.core.guard import DeletionLimit
 from syncd.core.ids import AccountName, CalendarId, Uid
 from syncd.core.mail import MailPolicy
@@ -131,6 +131,11 @@ class Mailbox:
         Returns: the calendars that are to be synced.
         Raises: SyncdError: the service cannot be asked; StateError: it is another mailbox now.
         """
+        if self.account.user_kind == "group":
+            raise ConfigError(
+                f"account {self.account.name!r}: group calendars cannot be followed yet",
+                hint='Use "me" or the id or sign-in name of a user.',
+            )
         record = await self._known_account()
         now = self._clock.now()
         if force or _is_due(record.identified_at, now, IDENTIFY_EVERY):
@@ -319,9 +324,10 @@ class Mailbox:
         benches = [await self._bench(one, owner) for one in calendars]
         states: dict[CalendarKey, LocalState] = {}
         for bench in benches:
-            look = bench.key in look_at or bench.calendar.phase != "live"
+            whole = thorough or await self._true_up_due(bench)
+            look = whole or bench.key in look_at or bench.calendar.phase != "live"
             try:
-                states[bench.key] = await self._local(bench, look=look, thorough=thorough)
+                states[bench.key] = await self._local(bench, look=look, thorough=whole)
             except SyncdError as error:
                 reports[bench.key].trouble = error
         moves = await self._moves(benches, states)

@@ -201,7 +201,7 @@ def plain_address(address: str) -> str:
     return "".join(c for c in address if c.isprintable() and not c.isspace())
 
 
-_TO_SPACES = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ")
+_TO_SPACES = dict.fromkeys((*range(0x20), 0x7F), " ")
 # Lone surrogates, which JSON can spell, are no characters.
 _TO_SPACES.update(dict.fromkeys(range(0xD800, 0xE000), "?"))
 

@@ -314,7 +314,7 @@ def param(line: Line, name: str) -> str:
 
 
 def quoted(value: str) -> str:
-    """A parameter value as it may stand in a line: RFC 6868 carets, quotes where they are needed."""
+    """A parameter value as a line may hold it: RFC 6868 carets, quotes where they are needed."""
     value = "".join(c for c in value if c >= " " and c != "\x7f")
     if '"' in value or "^" in value:
         value = value.replace("^", "^^").replace('"', "^'")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from syncd.core.event import Event
-from syncd.core.wire.graph import RemoteEvent
 from syncd.core.owner import Owner
+from syncd.core.wire.graph import RemoteEvent
 
 __all__ = ["SILENT_FIELDS", "MailClass", "MailPolicy", "MailRule", "Mailing", "deletion", "update"]
 

@@ -7,7 +7,7 @@ detail both ways: two sides need not be equal to agree. Knows nothing of rights,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
@@ -18,6 +18,7 @@ import msgspec
 from syncd.core.event import (
     MASTER,
     PUSHED_FIELDS,
+    Attendee,
     Changes,
     Event,
     FieldKey,
@@ -156,6 +157,7 @@ def _cancellations(
         key = FieldKey(slot, "cancelled")
         if key in by_remote and key not in by_local and local_edit:
             push -= local_edit
+            conflicts = [one for one in conflicts if one.conflict.key not in local_edit]
             conflicts += [_lost(k, ours, theirs, times) for k in sorted(local_edit)]
         if key in by_local and key not in by_remote and remote_edit:
             push.discard(key)
@@ -201,49 +203,84 @@ def agree(local: Item, remote: Item, policy: Policy, times: Times) -> Merge:
 
 
 def overlay(onto: Item, keys: frozenset[FieldKey], source: Item) -> Item:
-    """`onto` with the named fields taken from `source`: how a base moves when a write is settled."""
-    values = fields(source)
-    master = onto.master
-    recurrence = onto.recurrence
-    overrides = {slot: _as_dict(own) for slot, own in onto.overrides.items()}
-    cancelled = set(onto.cancelled)
-    for key in keys:
-        value = values.get(key, ABSENT)
-        if key.slot == MASTER:
-            if key.name == "recurrence":
-                recurrence = None if value is ABSENT else value
-            elif key.name in _MEMBERS and value is not ABSENT:
-                master = msgspec.structs.replace(master, **{key.name: value})
-            elif key.name == "people" and value is not ABSENT:
-                master = msgspec.structs.replace(master, attendees=value)
-            continue
-        _overlay_slot(key, value, overrides, cancelled)
-    return Item(
-        master,
-        recurrence,
-        {slot: Changes(**own) for slot, own in overrides.items()},
-        frozenset(cancelled),
-    )
+    """
+    `onto` with the named fields taken from `source`: how a base moves when a write is settled.
+
+    `attendees` brings who is invited, `people` their names and answers, each without the other.
+    """
+    master, recurrence = onto.master, onto.recurrence
+    for key in sorted(key for key in keys if key.slot == MASTER):
+        if key.name == "recurrence":
+            recurrence = source.recurrence
+        elif (merge_of := _LISTS.get(key.name)) is not None:
+            guests = merge_of(master.attendees, source.master.attendees)
+            master = msgspec.structs.replace(master, attendees=guests)
+        elif key.name in _MEMBERS:
+            given = {key.name: getattr(source.master, key.name)}
+            master = msgspec.structs.replace(master, **given)
+    return _overlay_slots(Item(master, recurrence, onto.overrides, onto.cancelled), keys, source)
 
 
 _MEMBERS = frozenset(Event.__struct_fields__)
+Guests = tuple[Attendee, ...]
 
 
-def _overlay_slot(
-    key: FieldKey, value: Any, overrides: dict[date, dict[str, Any]], cancelled: set[date]
-) -> None:
-    slot = date.fromisoformat(key.slot)
-    if key.name == "cancelled":
-        if value is ABSENT:
-            cancelled.discard(slot)
-        else:
+def _invited(ours: Guests, theirs: Guests) -> Guests:
+    """Who is invited by `theirs`, with what `ours` knows of them."""
+    known = {one.address.casefold(): one for one in ours}
+    return tuple(
+        msgspec.structs.replace(one, name=had.name, status=had.status)
+        if (had := known.get(one.address.casefold())) is not None
+        else one
+        for one in theirs
+    )
+
+
+def _answered(ours: Guests, theirs: Guests) -> Guests:
+    """Who is invited by `ours`, with what `theirs` knows of them."""
+    known = {one.address.casefold(): one for one in theirs}
+    return tuple(
+        msgspec.structs.replace(one, name=now.name, status=now.status)
+        if (now := known.get(one.address.casefold())) is not None
+        else one
+        for one in ours
+    )
+
+
+_LISTS: Mapping[str, Callable[[Guests, Guests], Guests]] = {
+    "attendees": _invited,
+    "people": _answered,
+}
+
+
+def _overlay_slots(onto: Item, keys: frozenset[FieldKey], source: Item) -> Item:
+    overrides = {slot: _as_dict(own) for slot, own in onto.overrides.items()}
+    cancelled = set(onto.cancelled)
+    for key in sorted(key for key in keys if key.slot != MASTER):
+        slot = date.fromisoformat(key.slot)
+        if key.name != "cancelled":
+            own = overrides.setdefault(slot, {})
+            _overlay_own(key.name, own, source.overrides.get(slot), onto.master)
+        elif slot in source.cancelled:
             cancelled.add(slot)
-            overrides.pop(slot, None)
-        return
-    name = "attendees" if key.name == "people" else key.name
-    own = overrides.setdefault(slot, {})
-    if value is ABSENT:
-        own.pop(name, None)
+        else:
+            cancelled.discard(slot)
+    kept = {
+        slot: Changes(**own)
+        for slot, own in overrides.items()
+        if slot not in cancelled and (own or slot in onto.overrides)
+    }
+    return Item(onto.master, onto.recurrence, kept, frozenset(cancelled))
+
+
+def _overlay_own(name: str, own: dict[str, Any], theirs: Changes | None, master: Event) -> None:
+    """Take one field of an override over; one that `theirs` does not own is inherited again."""
+    member = "attendees" if name == "people" else name
+    value = msgspec.UNSET if theirs is None else getattr(theirs, member)
+    if value is msgspec.UNSET:
+        own.pop(member, None)
+    elif member == "attendees":
+        own[member] = _LISTS[name](own.get(member, master.attendees), value)
     else:
         own[name] = value
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from syncd.core.errors import DiskTrouble
 from syncd.core.lines import Component, Unreadable, new_line, parse
-from syncd.core.wire.ics_write import PRODID
 from syncd.export.snapshot import Snapshot
 
 __all__ = ["feed_of", "write_feed"]

@@ -642,7 +642,7 @@ class Daemon:
             case {"do": "sync", "targets": list(targets)} if _are_texts(targets):
                 return await self._sync(targets)
             case {"do": "verdict", "problem": str(problem), "kind": kind} if _is_verdict(kind):
-                return await self._decide(problem, kind)
+                return await self._decide(problem, kind, request.get("exact"))
             case _:
                 raise CommandError(
                     "the daemon does not know this request",
@@ -662,10 +662,14 @@ class Daemon:
         accounts = {one.account for one in parse_targets(targets, self.keepers)}
         return await self._visit(accounts, lambda: sync_now(self._workshop, targets))
 
-    async def _decide(self, problem_id: str, kind: VerdictKind) -> dict[str, Any]:
+    async def _decide(
+        self, problem_id: str, kind: VerdictKind, exact: str | None
+    ) -> dict[str, Any]:
         _, problem = await find_problem(self._workshop.store, problem_id)
         accounts = {problem.account} & self.keepers.keys()
-        return await self._visit(accounts, lambda: decide_problem(self._workshop, problem_id, kind))
+        return await self._visit(
+            accounts, lambda: decide_problem(self._workshop, problem_id, kind, exact)
+        )
 
     async def _visit(
         self, accounts: Collection[str], work: Callable[[], Awaitable[list[CalendarReport]]]

@@ -11,19 +11,18 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from syncd.core.errors import BadAnswer, CommandError, ExitCode
-from syncd.core.event import Timed, slot_of
 from syncd.core.ids import AccountName
 from syncd.core.lines import Component, Document, new_line, parse, to_bytes
 from syncd.core.state import Problem
 from syncd.core.wire.ics_read import Owner
-from syncd.core.zones import UTC_ZONE, instant, windows_zone
+from syncd.core.zones import UTC_ZONE
 from syncd.graph.settings import DevicePrompt
 from syncd.shell.actions import decide_problem, sync_now
 from syncd.shell.commands.common import through_workshop
@@ -32,7 +31,7 @@ from syncd.shell.config import Config, load_config
 from syncd.shell.demo_sides import File, compared, read_files
 from syncd.shell.local_service import ACCOUNT, LocalService, local_service
 from syncd.shell.mailbox import CalendarReport
-from syncd.shell.output import Facts, clean, console, counted, log_fact, say
+from syncd.shell.output import Facts, console, counted, log_fact, say
 from syncd.shell.workshop import Workshop
 from syncd.simulator.model import Event as Stored
 
@@ -40,6 +39,10 @@ __all__ = ["run_demo"]
 
 USER: Final = "me@example.org"
 SEED: Final = 20
+APPOINTMENTS: Final = ("Quarterly planning", "Old idea", "Budget", "Dentist", "Retrospective")
+MEETING: Final = "Customer visit"
+GUESTS: Final = ("ada@contoso.example", "grace@contoso.example")
+BUG: Final = "This is a bug in syncd."
 LOOKED_BACK_DAYS, LOOKED_AHEAD_DAYS = 80, 350  # within the view that is synced by default
 
 
@@ -84,10 +87,23 @@ async def _stage(events: int, folder: Path | None) -> AsyncIterator[_Story]:
         )
         text = service.config(folder / "Calendars", folder / "state", poll="2s")
         (folder / "config.toml").write_text(text + "\n", encoding="utf-8")
+        _fill(service)
         calendars = len(service.mailbox.folders.calendars)
-        _line(f"{counted(service.loaded, 'event')} in {calendars} calendars of {USER}")
+        many = service.loaded + len(APPOINTMENTS) + 1
+        _line(f"{counted(many, 'event')} in {calendars} calendars of {USER}")
         _line(f"{service.base_url}   (TLS, OAuth, loopback only)")
         yield _Story(service, load_config(folder / "config.toml"), folder)
+
+
+def _fill(service: LocalService) -> None:
+    """Put the events that the story is about into the mailbox, beside those that are made up."""
+    mailbox, now = service.mailbox, service.service.now()
+    for days, title in enumerate(APPOINTMENTS, 1):
+        mailbox.create(mailbox.default_calendar.id, _body(title, now, days))
+    guests = [{"emailAddress": {"address": one, "name": ""}} for one in GUESTS]
+    meeting = _body(MEETING, now, len(APPOINTMENTS) + 1) | {"attendees": guests}
+    mailbox.create(mailbox.default_calendar.id, meeting)
+    service.service.ledger.clear()
 
 
 def _own(folder: Path) -> Path:
@@ -152,7 +168,6 @@ class _Story:
     service: LocalService
     config: Config
     folder: Path
-    used: set[str] = field(default_factory=set)
 
     @property
     def calendar(self) -> Path:
@@ -195,7 +210,7 @@ class _Story:
     async def edits_files(self) -> None:
         """A person edits, makes and deletes files, as an editor or khal does."""
         _title("Edit files, as any editor would")
-        changed, gone = self.appointment(), self.appointment()
+        changed, gone = self.titled_file("Quarterly planning"), self.titled_file("Old idea")
         before = changed.item.master.subject
         _rewrite(changed.path, {"SUMMARY": "Planning (moved to the garden)", "LOCATION": "Garden"})
         made = self.calendar / "lunch.ics"
@@ -213,10 +228,11 @@ class _Story:
     async def edits_in_outlook(self) -> None:
         """Somebody changes, makes and deletes events on the service."""
         _title("Change events on the service, as Outlook would")
-        changed, gone = self.appointment(), self.appointment()
+        changed, gone = self.titled_file("Budget"), self.titled_file("Dentist")
         mailbox = self.service.mailbox
         mailbox.patch(self.stored(changed.uid).id, {"subject": "Budget, second round"})
-        made = mailbox.create(mailbox.default_calendar.id, _review(self.service.service.now()))
+        review = _body("Design review", self.service.service.now(), 6)
+        made = mailbox.create(mailbox.default_calendar.id, review)
         mailbox.delete(self.stored(gone.uid).id)
         await self.sync()
         before, after = changed.item.master.subject, self.file(changed.uid)
@@ -232,7 +248,7 @@ class _Story:
     async def edits_on_both_sides(self) -> None:
         """Two fields of the same event change at the same time."""
         _title("Change the same event on both sides at once")
-        both = self.appointment()
+        both = self.titled_file("Retrospective")
         _rewrite(both.path, {"LOCATION": "Room 101"})
         self.service.mailbox.patch(self.stored(both.uid).id, {"subject": "Renamed in Outlook"})
         await self.sync()
@@ -244,16 +260,14 @@ class _Story:
 
     async def deletes_a_meeting(self) -> None:
         """Deleting a meeting would mail its guests: that waits for a person."""
-        meeting = self.meeting()
-        if meeting is None:
-            return
         _title("Delete a meeting that has guests")
+        meeting = self.titled_file(MEETING)
         mailed = len(self.service.service.ledger)
         meeting.path.unlink()
         await self.sync()
         problem = await self.problem(meeting.uid)
         if problem is None:
-            return
+            raise BadAnswer("the deletion of a meeting was not held", hint=BUG)
         _moved("deleted", _q(meeting.item.master.subject), problem.reason)
         _line(f"held as {problem.id}; mails sent: {len(self.service.service.ledger) - mailed}")
         await self.at_work(lambda shop: decide_problem(shop, problem.id, "discarded"))
@@ -287,7 +301,7 @@ class _Story:
     async def stays(self) -> None:
         """Run the daemon until a signal, and tell what to try meanwhile."""
         from syncd.shell import logs
-        from syncd.shell.commands.daemon import run_daemon, stopped_by_signals
+        from syncd.shell.commands.run import run_daemon, stopped_by_signals
 
         stop = stopped_by_signals()
         (self.folder / "khal.conf").write_text(_khal(self.config.export_dir), encoding="utf-8")
@@ -342,44 +356,12 @@ class _Story:
         """The file of one item."""
         return next((one for one in self.files() if one.uid == uid), None)
 
-    def appointment(self) -> File:
-        """
-        A coming appointment without people that the service made, another one each time.
-
-        Raises: CommandError: there is none left.
-        """
-        there = {event.ical_uid for event in self.events()}
-        plain = (one for one in self.files() if one.uid in there and self.is_plain(one))
-        found = min(plain, key=_starts, default=None)
-        if found is None:
-            raise CommandError("the demo needs more events", hint="Say --events 300, or more.")
-        self.used.add(found.uid)
-        return found
-
-    def is_plain(self, file: File) -> bool:
-        """Whether it is a coming appointment of an ordinary title that the story has not used."""
-        item, event = file.item, file.item.master
-        return (
-            file.uid not in self.used
-            and item.recurrence is None
-            and isinstance(event.when, Timed)
-            and _starts(file) > self.service.service.now()
-            and not (event.attendees or event.invited_as or event.organizer)
-            and _is_ordinary(event.subject)
-        )
-
-    def meeting(self) -> File | None:
-        """A coming meeting of the owner's with guests."""
-        found = (
-            one
-            for one in self.files()
-            if one.item.master.attendees
-            and not one.item.master.invited_as
-            and one.item.recurrence is None
-            and _is_ordinary(one.item.master.subject)
-            and _starts(one) > self.service.service.now()
-        )
-        return min(found, key=_starts, default=None)
+    def titled_file(self, subject: str) -> File:
+        """The file of a title."""
+        for one in self.files():
+            if one.item.master.subject == subject:
+                return one
+        raise BadAnswer(f"there is no file of {subject!r}", hint=BUG)
 
     def events(self) -> list[Stored]:
         """What the service has in the default calendar."""
@@ -397,24 +379,8 @@ class _Story:
     def _only(self, what: str, found: Iterator[Stored]) -> Stored:
         event = next(found, None)
         if event is None:
-            raise BadAnswer(f"the service has no event {what!r}", hint="This is a bug in syncd.")
+            raise BadAnswer(f"the service has no event {what!r}", hint=BUG)
         return event
-
-
-def _starts(file: File) -> datetime:
-    when = file.item.master.when
-    if isinstance(when, Timed):
-        return instant(when.start, windows_zone(when.start_zone) or UTC_ZONE)
-    return datetime.combine(slot_of(when), datetime.min.time(), UTC)
-
-
-def _is_ordinary(subject: str) -> bool:
-    return (
-        3 < len(subject) < 60
-        and subject[0].isalpha()
-        and subject.isascii()
-        and subject == clean(subject).strip()
-    )
 
 
 def _q(text: str) -> str:
@@ -467,11 +433,11 @@ def _lunch(now: datetime) -> bytes:
     return "\r\n".join(lines).encode()
 
 
-def _review(now: datetime) -> dict[str, Any]:
-    day = now.date() + timedelta(days=4)
-    zone = "W. Europe Standard Time"
+def _body(subject: str, now: datetime, days: int) -> dict[str, Any]:
+    """An event of an hour, some days ahead."""
+    day, zone = now.date() + timedelta(days=days), "W. Europe Standard Time"
     return {
-        "subject": "Design review",
+        "subject": subject,
         "start": {"dateTime": f"{day}T14:00:00", "timeZone": zone},
         "end": {"dateTime": f"{day}T15:00:00", "timeZone": zone},
         "location": {"displayName": "Room 7"},

@@ -7,6 +7,7 @@ midnights whose zone is only a label). Knows no URLs and no rights.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -16,6 +17,8 @@ from msgspec import Struct
 
 from syncd.core.body import HeldBody, KeepBody, SendBody, ServerBody, edit, shown_text
 from syncd.core.event import (
+    FIRST_YEAR,
+    LAST_YEAR,
     AllDay,
     Attendee,
     Changes,
@@ -25,11 +28,13 @@ from syncd.core.event import (
     Timed,
     When,
     differing,
+    one_line,
+    plain_address,
     shifted,
 )
 from syncd.core.ids import Uid
 from syncd.core.owner import Owner
-from syncd.core.recurrence import Inexpressible, Recurrence, from_graph, occurrences, to_graph
+from syncd.core.recurrence import Inexpressible, Recurrence, from_graph, occurs_on, to_graph
 from syncd.core.wire.holds import Hold, hold
 from syncd.core.wire.ics_write import Stamps
 from syncd.core.zones import (
@@ -38,6 +43,7 @@ from syncd.core.zones import (
     is_unresolvable_server_zone,
     wall_time,
     windows_zone,
+    zone_info,
 )
 
 __all__ = [
@@ -56,6 +62,7 @@ __all__ = [
 ]
 
 UTC = WindowsZone("UTC")
+UTC_INFO = zone_info(UTC)
 ICAL_UID_PROPERTY = "String {BD59F806-683C-4EB2-90FF-7ED5109F6324} Name ical-uid"
 _GLOBAL_OBJECT_ID = "040000008200E00074C5B7101A82E008"
 _WRAPPED_UID = "7643616C2D55696401000000"  # "vCal-Uid" and a version number, MS-OXCICAL
@@ -63,11 +70,11 @@ _WRAPPED_UID = "7643616C2D55696401000000"  # "vCal-Uid" and a version number, MS
 
 class _Moment(Struct, rename="camel", gc=False):
     date_time: str
-    time_zone: str = "UTC"
+    time_zone: str | None = "UTC"
 
 
 class _Body(Struct, rename="camel", gc=False):
-    content_type: str = "html"
+    content_type: str | None = "html"
     content: str | None = ""
 
 
@@ -128,7 +135,7 @@ class RemoteEvent(Struct, rename="camel"):
     show_as: str | None = "busy"
     sensitivity: str | None = "normal"
     importance: str | None = "normal"
-    categories: list[str] | None = None
+    categories: list[str | None] | None = None
     is_reminder_on: bool | None = False
     reminder_minutes_before_start: int | None = 0
     attendees: list[_GraphAttendee] | None = None
@@ -140,7 +147,7 @@ class RemoteEvent(Struct, rename="camel"):
     online_meeting: _OnlineMeeting | None = None
     response_status: _Status | None = None
     response_requested: bool | None = True
-    cancelled_occurrences: list[str] | None = None
+    cancelled_occurrences: list[str | None] | None = None
     exception_occurrences: list[RemoteEvent] | None = None
     single_value_extended_properties: list[_Extended] | None = None
 
@@ -189,15 +196,19 @@ def uid_of(event: RemoteEvent) -> Uid:
     2.1.3.1.1.20.26); they are unwrapped, so that the file bears the UID that others know.
     """
     for extended in event.single_value_extended_properties or ():
-        if extended.id.casefold() == ICAL_UID_PROPERTY.casefold() and extended.value:
-            return Uid(extended.value)
-    return Uid(_unwrapped(event.i_cal_uid or "") or f"graph-{event.id}")
+        uid = one_line(extended.value or "")
+        if uid and extended.id.casefold() == ICAL_UID_PROPERTY.casefold():
+            return Uid(uid)
+    unwrapped = _unwrapped(event.i_cal_uid or "", series=event.recurrence is not None)
+    return Uid(one_line(unwrapped) or one_line(f"graph-{event.id}"))
 
 
-def _unwrapped(ical_uid: str) -> str:
+def _unwrapped(ical_uid: str, *, series: bool) -> str:
     upper = ical_uid.upper()
     if not upper.startswith(_GLOBAL_OBJECT_ID) or len(upper) < 80:
         return ical_uid
+    if series:  # bytes 17 to 20 date a single instance; a series has none
+        upper = upper[:32] + "0" * 8 + upper[40:]
     data = upper[80:]
     if data.startswith(_WRAPPED_UID):
         try:
@@ -218,7 +229,10 @@ def _stamp(value: str | None) -> str:
     if not value or len(value) < 19 or value.startswith("0001"):
         return ""
     digits = value[:19].replace("-", "").replace(":", "")
-    return f"{digits}Z" if digits.replace("T", "").isdigit() else ""
+    return f"{digits}Z" if _STAMP.fullmatch(digits) else ""
+
+
+_STAMP = re.compile(r"[0-9]{8}T[0-9]{6}")
 
 
 # --- reading ---
@@ -237,7 +251,7 @@ def read_item(event: RemoteEvent, owner: Owner) -> Item:
     rule = from_graph(event.recurrence, _start_date(master.when))
     if isinstance(rule, Inexpressible):
         raise ValueError(f"the recurrence cannot be read: {rule.reason}")
-    cancelled = frozenset(_cancelled(event))
+    cancelled = frozenset(_cancelled(event, rule, _start_date(master.when)))
     overrides = _overrides(event, owner, zone, master, rule, cancelled)
     return Item(master, rule, overrides, cancelled)
 
@@ -246,9 +260,20 @@ def _start_date(when: When) -> date:
     return when.start if isinstance(when, AllDay) else when.start.date()
 
 
-def _cancelled(event: RemoteEvent) -> Iterable[date]:
+def _cancelled(event: RemoteEvent, rule: Recurrence, start: date) -> Iterable[date]:
+    """The days in entries like `OID.AAMk.2026-03-30`, as far as the rule has them."""
     for entry in event.cancelled_occurrences or ():
-        yield date.fromisoformat(entry.rsplit(".", 1)[-1])
+        day = _ending_day(entry)
+        slot = _nearest(day, start, rule) if day is not None else None
+        if slot is not None:
+            yield slot
+
+
+def _ending_day(entry: str | None) -> date | None:
+    try:
+        return date.fromisoformat((entry or "")[-10:])
+    except ValueError:
+        return None
 
 
 def _overrides(
@@ -290,37 +315,50 @@ def exception_slots(event: RemoteEvent, owner: Owner) -> dict[date, RemoteEvent]
 
 def _slot(exception: RemoteEvent, zone: WindowsZone, when: When, rule: Recurrence) -> date | None:
     """The slot an exception stands for: by its id's date, or its original start."""
+    day = None
     if exception.occurrence_id and exception.occurrence_id.startswith("OID."):
-        return date.fromisoformat(exception.occurrence_id.rsplit(".", 1)[-1])
-    if not exception.original_start:
+        day = _ending_day(exception.occurrence_id)
+    if day is None:
+        day = _original_day(exception.original_start, zone, all_day=isinstance(when, AllDay))
+    return None if day is None else _nearest(day, _start_date(when), rule)
+
+
+def _original_day(stated: str | None, zone: WindowsZone, *, all_day: bool) -> date | None:
+    try:
+        original = datetime.fromisoformat(stated or "")
+    except ValueError:
         return None
-    original = datetime.fromisoformat(exception.original_start[:19] + "+00:00")
-    slot = wall_time(original, zone).date()
-    if isinstance(when, AllDay):
-        return _nearest(slot, when.start, rule)
-    return slot
+    if original.tzinfo is None:
+        original = original.replace(tzinfo=UTC_INFO)
+    try:
+        local = wall_time(original, zone)
+        # Midnight in the series' zone, which is not always known: the midnight that is nearest.
+        return (local + timedelta(hours=12)).date() if all_day else local.date()
+    except OverflowError:
+        return None
 
 
-def _nearest(slot: date, start: date, rule: Recurrence) -> date:
+def _nearest(slot: date, start: date, rule: Recurrence) -> date | None:
     """
-    The occurrence nearest to an instant's day.
+    The occurrence on a day, or a day beside it; None where the series has none.
 
-    An all-day original start is midnight in the series' zone, which is not always known: a day
-    more or less is the most that a wrong zone can make of it.
+    A day more or less is the most that a zone which only the service knows can make of it.
     """
     for by in (0, 1, -1):
-        day = slot + timedelta(days=by)
-        for occurrence in occurrences(rule, start, from_date=day):
-            if occurrence == day:
-                return day
-            break
-    return slot
+        try:
+            day = slot + timedelta(days=by)
+        except OverflowError:
+            continue
+        if day.year <= LAST_YEAR and occurs_on(rule, start, day):
+            return day
+    return None
 
 
 def _series_zone(event: RemoteEvent, owner: Owner) -> WindowsZone:
     assert event.recurrence is not None
-    range_ = event.recurrence.get("range") or {}
-    return _zone(range_.get("recurrenceTimeZone"), event.original_start_time_zone, owner=owner)
+    span = event.recurrence.get("range")
+    named = span.get("recurrenceTimeZone") if isinstance(span, dict) else None
+    return _zone(named, event.original_start_time_zone, owner=owner)
 
 
 def _zone(*names: object, owner: Owner) -> WindowsZone:
@@ -337,9 +375,9 @@ def _event(event: RemoteEvent, owner: Owner, zone: WindowsZone | None) -> Event:
     attendees = _attendees(event, owner)
     return Event(
         when=_when(event, owner, zone),
-        subject=_one_line(event.subject),
+        subject=one_line(event.subject or ""),
         body=shown_text(server_body(event)),
-        location=_one_line(event.location.display_name if event.location else ""),
+        location=one_line((event.location.display_name or "") if event.location else ""),
         show_as=_word(event.show_as, _SHOW_AS, "busy"),
         sensitivity=_word(event.sensitivity, _SENSITIVITY, "normal"),
         importance=_word(event.importance, _IMPORTANCE, "normal"),
@@ -363,26 +401,19 @@ def _word(value: str | None, allowed: frozenset[str], default: str) -> Any:
     return value if value in allowed else default
 
 
-def _one_line(text: str | None) -> str:
-    if not text:
-        return ""
-    if text.isprintable():
-        return text.strip()
-    return "".join(
-        c if c >= " " and c != "\x7f" else " " for c in text.replace("\r\n", " ")
-    ).strip()
-
-
-def _categories(values: list[str] | None) -> tuple[str, ...]:
+def _categories(values: list[str | None] | None) -> tuple[str, ...]:
     if not values:
         return ()
-    return tuple({value.casefold(): value for value in reversed(values)}.values())[::-1]
+    named = [name for value in values if (name := one_line(value or ""))]
+    return tuple({name.casefold(): name for name in reversed(named)}.values())[::-1]
 
 
 def server_body(event: RemoteEvent) -> ServerBody:
     """The body as the service holds it."""
     body = event.body
-    kind: Any = "text" if body is not None and body.content_type.lower() == "text" else "html"
+    kind: Any = (
+        "text" if body is not None and (body.content_type or "").lower() == "text" else "html"
+    )
     content = (body.content or "") if body is not None else ""
     return ServerBody(kind, content, bool(event.is_online_meeting), event.join_url)
 
@@ -395,39 +426,53 @@ def _when(event: RemoteEvent, owner: Owner, zone: WindowsZone | None) -> When:
         return AllDay(start, max(end, start + timedelta(days=1)))
     start_zone = zone or _zone(event.original_start_time_zone, owner=owner)
     end_zone = zone or _zone(event.original_end_time_zone, start_zone, owner=owner)
-    return Timed(_wall(event.start, start_zone), start_zone, _wall(event.end, end_zone), end_zone)
+    begins, ends = _wall(event.start, start_zone), _wall(event.end, end_zone)
+    if instant(ends, end_zone) < instant(begins, start_zone):
+        ends, end_zone = begins, start_zone
+    return Timed(begins, start_zone, ends, end_zone)
 
 
 def _day(moment: _Moment) -> date:
-    return date.fromisoformat(moment.date_time[:10])
+    return _in_range(date.fromisoformat(moment.date_time[:10]))
 
 
 def _wall(moment: _Moment, zone: WindowsZone) -> datetime:
-    stated = datetime.fromisoformat(moment.date_time[:19])
-    named = UTC if moment.time_zone == "UTC" else windows_zone(moment.time_zone)
+    stated = datetime.fromisoformat(moment.date_time[:19]).replace(tzinfo=None)
+    _in_range(stated.date())
+    named = UTC if moment.time_zone == "UTC" else windows_zone(moment.time_zone or "")
     if named == zone or named is None:
         return stated
     return wall_time(instant(stated, named), zone)
+
+
+def _in_range(day: date) -> date:
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise ValueError("the year is out of range")
+    return day
 
 
 def _invited_as(event: RemoteEvent, owner: Owner) -> str:
     if event.is_organizer is not False:
         return ""
     for one in event.attendees or ():
-        if one.email_address and owner.is_own(one.email_address.address or ""):
-            return one.email_address.address or ""
+        address = _address(one)
+        if address and owner.is_own(address):
+            return address
     return min(owner.addresses, default="")
 
 
 def _organizer(event: RemoteEvent) -> Person | None:
-    address = event.organizer.email_address if event.organizer else None
-    if address is None or not address.address:
-        return None
-    return Person(address.address, _shown_name(address))
+    named = event.organizer.email_address if event.organizer else None
+    address = plain_address(named.address or "") if named else ""
+    return Person(address, _shown_name(named)) if named and address else None
+
+
+def _address(one: _GraphAttendee) -> str:
+    return plain_address((one.email_address.address or "") if one.email_address else "")
 
 
 def _shown_name(address: _EmailAddress) -> str:
-    name = _one_line(address.name)
+    name = one_line(address.name or "")
     return "" if name.casefold() == (address.address or "").casefold() else name
 
 
@@ -437,15 +482,14 @@ _RANK = ("none", "notResponded", "declined", "tentativelyAccepted", "accepted")
 def _attendees(event: RemoteEvent, owner: Owner) -> tuple[Attendee, ...]:
     found: dict[str, Attendee] = {}
     for one in event.attendees or ():
-        address = one.email_address
-        if address is None or not address.address or owner.is_own(address.address):
+        address = _address(one)
+        if one.email_address is None or not address or owner.is_own(address):
             continue
-        fresh = Attendee(
-            address.address, _shown_name(address), _attendee_type(one.type), _status(one.status)
-        )
-        known = found.get(address.address.casefold())
+        name = _shown_name(one.email_address)
+        fresh = Attendee(address, name, _attendee_type(one.type), _status(one.status))
+        known = found.get(address.casefold())
         if known is None or _RANK.index(fresh.status) > _RANK.index(known.status):
-            found[address.address.casefold()] = fresh
+            found[address.casefold()] = fresh
     return tuple(found.values())
 
 
@@ -586,7 +630,8 @@ def _when_part(
 ) -> dict[str, Any]:
     part = _when_json(wanted.when, owner)
     if slot:
-        part.pop("isAllDay")
+        if part["isAllDay"] == bool(server.is_all_day):
+            del part["isAllDay"]
     elif recurrence is not None:
         part["recurrence"] = _recurrence_json(recurrence, wanted.when, owner)
     elif server.recurrence is not None:
@@ -632,10 +677,15 @@ def _location_part(text: str, server: RemoteEvent) -> dict[str, Any]:
 
 
 def _attendee_list(wanted: Event, server: RemoteEvent, owner: Owner) -> list[dict[str, Any]]:
-    """The whole list, as Graph wants it; the owner's own entry, which no file shows, stays."""
-    own = [
-        {"emailAddress": {"address": one.email_address.address}, "type": one.type or "required"}
+    """The whole list, as Graph wants it; entries that no file shows (the owner's) stay."""
+    unshown = [
+        {"emailAddress": _plain(one.email_address), "type": one.type or "required"}
         for one in server.attendees or ()
-        if one.email_address and owner.is_own(one.email_address.address or "")
+        if one.email_address and (not _address(one) or owner.is_own(_address(one)))
     ]
-    return own + [_attendee_json(one) for one in wanted.attendees]
+    return unshown + [_attendee_json(one) for one in wanted.attendees]
+
+
+def _plain(address: _EmailAddress) -> dict[str, str]:
+    given = {"address": address.address or "", "name": address.name or ""}
+    return {key: value for key, value in given.items() if value}

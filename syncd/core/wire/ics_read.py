@@ -478,7 +478,7 @@ class _Reader:
     def _override_slot(
         self, component: Component, item: Item, cancelled: set[date], found: dict[date, Changes]
     ) -> date | None:
-        """The slot of an override that takes part in syncing; None (held or cancelled) otherwise."""
+        """The slot of an override that takes part in syncing; None if held or cancelled."""
         line = component.first("RECURRENCE-ID")
         assert line is not None
         slot = slot_named(line, line.value, item.master.when)

@@ -27,6 +27,7 @@ from syncd.core.event import (
     effective,
     plain_address,
     shifted,
+    slot_of,
 )
 from syncd.core.ids import Uid
 from syncd.core.lines import (
@@ -48,7 +49,7 @@ from syncd.core.lines import (
     with_value,
 )
 from syncd.core.owner import Owner
-from syncd.core.recurrence import Inexpressible, from_rrule, to_rrule
+from syncd.core.recurrence import Inexpressible, from_rrule, occurs_on, to_rrule
 from syncd.core.vtimezone import vtimezone_lines
 from syncd.core.wire.ics_read import (
     FileItem,
@@ -62,7 +63,13 @@ from syncd.core.wire.ics_read import (
     used_zones,
     zone_named,
 )
-from syncd.core.wire.ics_slots import later, parse_duration, parse_wall, slot_named
+from syncd.core.wire.ics_slots import (
+    later,
+    names_start,
+    parse_duration,
+    parse_wall,
+    slot_named,
+)
 from syncd.core.zones import WindowsZone, iana_name, windows_zone
 
 __all__ = ["PRODID", "Stamps", "local_view", "render", "rewrite"]
@@ -580,14 +587,13 @@ class _Rewriter:
             if "recurrence" in mine - self.followed:
                 self._no_series(master, overrides)
             return
-        rebind = bool(mine & {"when", "recurrence"}) and self._rebinds()
+        rebind = bool(mine & {"when", "recurrence"})
         if rebind or any("cancelled" in names for names in groups.values()):
-            self._exdates(master, rebind=rebind)
+            self._exdates(master)
         for component, slot in overrides:
-            self._override(component, slot, mine, groups.pop(slot.isoformat(), set()))
-            if rebind:
-                text = self._at("RECURRENCE-ID", slot)
-                _put(component, ("RECURRENCE-ID",), [text], self.document.eol)
+            names = groups.pop(slot.isoformat(), set())
+            if self._override(component, slot, mine, names) and rebind:
+                self._rebind(component, slot)
         for name in sorted(groups):
             self._new_override(date.fromisoformat(name))
 
@@ -596,10 +602,22 @@ class _Rewriter:
         for component, _ in overrides:
             self.document.calendar.parts.remove(component)
 
-    def _rebinds(self) -> bool:
-        """Whether the lines that name slots must change: readers match them by the exact start."""
-        moved = _clock(self.old_when) != _clock(self.target.master.when)
-        return moved or "when" in self.followed
+    def _rebind(self, component: Component, slot: date) -> None:
+        line = component.first("RECURRENCE-ID")
+        if line is not None and not self._is_exact(line, line.value, slot):
+            text = self._at("RECURRENCE-ID", slot)
+            _put(component, ("RECURRENCE-ID",), [text], self.document.eol)
+
+    def _is_exact(self, line: Line, value: str, slot: date) -> bool:
+        """Whether the line still names the occurrence's start: readers match it by that."""
+        when = self.target.master.when
+        if isinstance(when, AllDay) and "VALUE=DATE:" not in self._at("", slot):
+            return True  # midnights stand for days in this file
+        return names_start(line, value, slot, when)
+
+    def _occurs(self, slot: date) -> bool:
+        rule, when = self.target.recurrence, self.target.master.when
+        return rule is not None and occurs_on(rule, slot_of(when), slot)
 
     def _overrides(self) -> list[tuple[Component, date]]:
         found = []
@@ -610,18 +628,33 @@ class _Rewriter:
                 found.append((component, slot))
         return found
 
-    def _exdates(self, master: Component, *, rebind: bool) -> None:
-        """Add and drop single EXDATE values; existing lines are spelled anew only when rebound."""
+    def _exdates(self, master: Component) -> None:
+        """Drop and add single slots; values that name a start that moved are spelled anew."""
         eol, wanted = self.document.eol, self.target.cancelled
-        if rebind:
-            _put(master, ("EXDATE",), [self._at("EXDATE", slot) for slot in sorted(wanted)], eol)
-            return
         gone = (self.now.cancelled if self.now else frozenset()) - wanted
         known: set[date] = set()
         for line in master.lines("EXDATE"):
-            known |= _drop_values(master, line, gone, self.old_when, eol)
+            known |= self._exdate(master, line, gone)
         fresh = [new_line(self._at("EXDATE", slot), eol) for slot in sorted(wanted - known)]
         _insert_after(master, "EXDATE", fresh)
+
+    def _exdate(self, master: Component, line: Line, gone: frozenset[date]) -> set[date]:
+        """One EXDATE line brought up to date; returns the slots it goes on naming."""
+        named = [(value, slot_named(line, value, self.old_when)) for value in line.value.split(",")]
+        slots = {slot for _, slot in named if slot is not None and slot not in gone}
+        wanted = sorted(slots & self.target.cancelled)
+        stale = any(
+            slot in wanted and not self._is_exact(line, v, slot) for v, slot in named if slot
+        )
+        kept = [value for value, slot in named if slot is None or slot not in gone]
+        eol = self.document.eol
+        if stale:
+            _replace(master, line, [self._at("EXDATE", slot) for slot in wanted], eol)
+        elif not kept:
+            master.parts.remove(line)
+        elif len(kept) < len(named):
+            _replace(master, line, [with_value(line, ",".join(kept))], eol)
+        return set(wanted) if stale else slots
 
     def _at(self, name: str, slot: date) -> str:
         """An EXDATE or RECURRENCE-ID in the form of the series' DTSTART (RFC 5545 3.8.4.4)."""
@@ -636,14 +669,18 @@ class _Rewriter:
         midnight = datetime.combine(slot, time())
         return _moment(name, (midnight, zone), None if zone else param(start, "TZID"))
 
-    def _override(self, component: Component, slot: date, mine: set[str], names: set[str]) -> None:
+    def _override(self, component: Component, slot: date, mine: set[str], names: set[str]) -> bool:
+        """Bring one override up to date; returns whether it is there and takes part in syncing."""
         own = self.target.overrides.get(slot)
         if own is None and (slot in self.target.cancelled or names):
             self.document.calendar.parts.remove(component)
-            return
+            return False
+        if own == Changes() and mine & {"when", "recurrence"} and not self._occurs(slot):
+            self.document.calendar.parts.remove(component)
+            return False
         said = self.now.overrides.get(slot) if self.now else None
         if own is None and said is None:
-            return  # held: it takes no part in syncing
+            return False  # held
         inherited = {
             name
             for name in mine & _INHERITED
@@ -654,6 +691,7 @@ class _Rewriter:
         before = effective(self.now, slot) if self.now and said is not None else None
         event = effective(self.target, slot)
         self._fields(component, event, names | inherited, before, self.target.master)
+        return True
 
     def _new_override(self, slot: date) -> None:
         if slot not in self.target.overrides or slot in self.target.cancelled:
@@ -719,10 +757,6 @@ def _master(calendar: Component) -> Component:
         for component in calendar.components("VEVENT")
         if component.first("RECURRENCE-ID") is None
     )
-
-
-def _clock(when: When) -> object:
-    return None if isinstance(when, AllDay) else (when.start.time(), when.start_zone)
 
 
 # --- lines ---
@@ -794,18 +828,9 @@ def _insert_after(component: Component, name: str, new: Iterable[Line]) -> None:
     component.parts[at:at] = list(new)
 
 
-def _drop_values(
-    component: Component, line: Line, gone: frozenset[date], when: When, eol: bytes
-) -> set[date]:
-    """Take slots out of a list of dates; returns those that the line went on naming."""
-    named = [(value, slot_named(line, value, when)) for value in line.value.split(",")]
-    kept = [value for value, slot in named if slot is None or slot not in gone]
-    if not kept:
-        component.parts.remove(line)
-    elif len(kept) < len(named):
-        at = component.parts.index(line)
-        component.parts[at] = new_line(with_value(line, ",".join(kept)), eol)
-    return {slot for _, slot in named if slot is not None and slot not in gone}
+def _replace(component: Component, line: Line, texts: list[str], eol: bytes) -> None:
+    at = component.parts.index(line)
+    component.parts[at : at + 1] = [new_line(text, eol) for text in texts]
 
 
 def _component_of(texts: list[str], eol: bytes) -> Component:

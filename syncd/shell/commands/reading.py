@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["agenda_command", "log_command", "show_command", "status_command"]
 
 AGENDA_DAYS = 7
+AGENDA_MOST_DAYS = 3700
+FIRST_YEAR, LAST_YEAR = 1601, 4500  # MS-OXCICAL: what Exchange can hold
 
 
 # --- status --------------------------------------------------------------------------------------
@@ -188,10 +190,13 @@ def _read_day(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     if value is None:
         return None
     try:
-        return _day(value)
+        day = _day(value)
+        if not FIRST_YEAR <= day.year <= LAST_YEAR:
+            raise ValueError(value)
     except (ValueError, OverflowError):
         shown = f"{value!r} is no day; write 2031-03-04, today, tomorrow or +7d"
         raise click.BadParameter(shown, ctx, param) from None
+    return day
 
 
 def _day(text: str) -> date:
@@ -222,7 +227,9 @@ def agenda_command(
 ) -> int:
     """List what happens on some days, from the local state."""
     first = first or _day("today")
-    last = last or first + timedelta(days=min(AGENDA_DAYS, (date.max - first).days))
+    last = last or first + timedelta(days=AGENDA_DAYS)
+    if (last - first).days > AGENDA_MOST_DAYS:
+        raise CommandError("this is more than ten years", hint="Ask for fewer days.")
     if last < first:
         raise CommandError(f"--to {last} lies before --from {first}")
     return run(_agenda(invocation.config(), first, last, as_json=as_json))

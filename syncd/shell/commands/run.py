@@ -21,7 +21,7 @@ from syncd.shell.commands.common import Invocation, pass_invocation
 if TYPE_CHECKING:
     from syncd.shell.config import Config
 
-__all__ = ["Stopper", "run_command", "run_daemon"]
+__all__ = ["Stopper", "run_command", "run_daemon", "stopped_by_signals"]
 
 LEAVES_AT_LAST_S: Final = 4.5
 
@@ -60,6 +60,13 @@ class Stopper:
         if self._loop is not None and self._event is not None:
             with suppress(RuntimeError):  # the loop is closed: it has ended already
                 self._loop.call_soon_threadsafe(self._event.set)
+
+
+def stopped_by_signals() -> asyncio.Event:
+    """An event of the running loop that SIGTERM and SIGINT set."""
+    stopper = Stopper()
+    stopper.install()
+    return stopper.event()
 
 
 def _leave_at_last(number: int, frame: FrameType | None) -> None:

@@ -20,6 +20,7 @@ import click
 from syncd.core.errors import CommandError, ConfigError, DiskTrouble, ExitCode, SyncdError
 from syncd.shell.commands.common import Invocation, json_option, pass_invocation, run
 from syncd.shell.config_model import APPLICATION_METHODS, AuthMethod
+from syncd.shell.toml_text import toml_text
 
 if TYPE_CHECKING:
     from syncd.shell.config_model import Account, Config
@@ -140,7 +141,7 @@ def _asked(question: str, default: str | None, flag: str, choices: tuple[str, ..
 
 def written_config(answers: Answers) -> str:
     """The configuration as TOML: what was answered, and nothing that is the default anyway."""
-    account = _quoted(answers.account)
+    account = toml_text(answers.account)
     top = {"export_dir": answers.export_dir, "state_dir": answers.state_dir}
     own = {"base_url": answers.base_url, "user": answers.user, "ca_file": answers.ca_file}
     auth = {
@@ -159,17 +160,9 @@ def written_config(answers: Answers) -> str:
 def _lines(values: dict[str, Any]) -> Iterator[str]:
     for name, value in values.items():
         if isinstance(value, list) and value:
-            yield f"{name} = [{', '.join(map(_quoted, value))}]"
+            yield f"{name} = [{', '.join(map(toml_text, value))}]"
         elif value:
-            yield f"{name} = {_quoted(value)}"
-
-
-def _quoted(text: str) -> str:
-    import json
-
-    # A JSON text is a TOML basic string, but for DEL, which TOML wants escaped too; ASCII would
-    # split characters beyond U+FFFF into halves, which TOML refuses.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
+            yield f"{name} = {toml_text(value)}"
 
 
 def _write_new(path: Path, text: str) -> None:

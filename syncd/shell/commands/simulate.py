@@ -41,7 +41,7 @@ def simulate_command(
 async def _simulate(
     port: int, events: int, seed: int, user: str, *, auth: bool, folder: Path | None
 ) -> int:
-    from syncd.shell.commands.daemon import stopped_by_signals
+    from syncd.shell.commands.run import stopped_by_signals
     from syncd.shell.local_service import local_service
     from syncd.shell.output import say, tell
 

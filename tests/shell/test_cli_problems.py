@@ -1,0 +1,226 @@
+"""`syncd problems`, `approve`, `discard`: what waits for a person, and what they decide."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd.core.lines import Unreadable
+from syncd.shell.second_event import second_event
+from tests.shell.cli_world import ME, World, guest, ics, world
+
+KEYS = (
+    *("id", "kind", "needs_person", "account", "calendar", "file", "uid", "summary", "code"),
+    *("line", "reason", "hint", "since", "fields", "base", "local", "remote"),
+)
+MEETING = ("SUMMARY:Review", f"ORGANIZER:mailto:{ME}", "ATTENDEE:mailto:ada@example.org")
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path) as made:
+        yield made
+
+
+def problem(here: World) -> dict[str, Any]:
+    """The only problem there is."""
+    (found,) = here.syncd("problems", "--json").json
+    return dict(found)
+
+
+@pytest.fixture
+def held(here: World) -> World:
+    """A new meeting that waits, since it would invite somebody."""
+    here.syncd("sync")
+    here.file("meeting.ics", *MEETING)
+    here.syncd("sync")
+    return here
+
+
+@pytest.fixture
+def conflict(here: World) -> World:
+    """An event whose title was changed on both sides, with policy "ask"."""
+    here.configure('[sync]\nconflict = "ask"')
+    event = here.event("Before")
+    here.syncd("sync")
+    (path,) = here.files()
+    path.write_bytes(path.read_bytes().replace(b"SUMMARY:Before", b"SUMMARY:Mine"))
+    here.mailbox.patch(event.id, {"subject": "Theirs"})
+    assert here.syncd("sync").code == 4
+    return here
+
+
+def title(here: World) -> list[str]:
+    """The titles in all files."""
+    lines = [line for path in here.files() for line in path.read_text().splitlines()]
+    return sorted(line.removeprefix("SUMMARY:") for line in lines if line.startswith("SUMMARY:"))
+
+
+class TestListing:
+    def test_nothing(self, here: World) -> None:
+        """Without problems there is an empty list, and words for people."""
+        assert here.syncd("problems", "--json").json == []
+        assert "Nothing waits" in here.syncd("problems").out
+
+    def test_held_mail_for_programs(self, held: World) -> None:
+        """Held mail has all fields of a problem, and class and recipients."""
+        found = problem(held)
+
+        assert tuple(found) == (*KEYS, "class", "to")
+        assert (found["kind"], found["needs_person"]) == ("held-mail", True)
+        assert (found["class"], found["to"]) == ("invitations", ["ada@example.org"])
+
+    def test_id_stays(self, held: World) -> None:
+        """The id is the same after another sync."""
+        before = problem(held)["id"]
+
+        held.syncd("sync")
+
+        assert problem(held)["id"] == before
+
+    def test_show(self, held: World) -> None:
+        """One problem is shown by the beginning of its id, with who would get mail."""
+        found = problem(held)
+
+        done = held.syncd("problems", "show", found["id"][:4])
+
+        assert done.code == 0
+        assert "invitations to ada@example.org" in done.out
+        assert f"syncd approve {found['id']}" in done.out
+
+    @pytest.mark.parametrize("command", [("problems", "show"), ("approve",), ("discard",)])
+    def test_unknown_id(self, here: World, command: tuple[str, ...]) -> None:
+        """An id that is none is wrong usage."""
+        done = here.syncd(*command, "zzzzzzz")
+
+        assert done.code == 2
+        assert "zzzzzzz" in done.err
+
+
+class TestHeldMail:
+    def test_no_terminal(self, held: World) -> None:
+        """Without a terminal nothing happens unless --yes is said; the effect is printed."""
+        done = held.syncd("approve", problem(held)["id"])
+
+        assert done.code == 2
+        assert "ada@example.org" in done.out
+        assert (held.service.ledger, held.subjects()) == ([], [])
+
+    def test_approve(self, held: World) -> None:
+        """What was approved is sent once, and the list is empty."""
+        done = held.syncd("approve", problem(held)["id"], "--yes")
+
+        assert done.code == 0
+        assert [mail.to for mail in held.service.ledger] == [("ada@example.org",)]
+        assert held.syncd("problems", "--json").json == []
+
+    def test_discard(self, held: World) -> None:
+        """What was discarded is not sent, and the file stays as it is."""
+        done = held.syncd("discard", problem(held)["id"], "--yes")
+
+        assert done.code == 0
+        assert (held.service.ledger, held.subjects()) == ([], [])
+        assert title(held) == ["Review"]
+        assert held.syncd("sync").code == 0
+
+    def test_discard_of_a_deletion(self, here: World) -> None:
+        """Discarding the deletion of a meeting writes its file again and mails nobody."""
+        here.event("Review", attendees=[guest("ada@example.org")])
+        here.syncd("sync")
+        here.service.ledger.clear()
+        (path,) = here.files()
+        path.unlink()
+        here.syncd("sync")
+
+        done = here.syncd("discard", problem(here)["id"], "--yes")
+
+        assert done.code == 0
+        assert here.files() == [path]
+        assert here.service.ledger == []
+
+    def test_resolve_is_not_for_mail(self, held: World) -> None:
+        """Held mail is approved or discarded; taking a side is wrong usage, and the way is told."""
+        done = held.syncd("problems", "resolve", problem(held)["id"], "--take", "local")
+
+        assert done.code == 2
+        assert "syncd approve" in done.err
+
+
+class TestManyDeletions:
+    def test_items(self, here: World) -> None:
+        """Held deletions name their items; discarding writes the files again."""
+        for number in range(3):
+            here.event(f"Event {number}")
+        here.syncd("sync")
+        for path in here.files():
+            path.unlink()
+        assert here.syncd("sync").code == 4
+        found = problem(here)
+
+        done = here.syncd("discard", found["id"], "--yes")
+
+        assert [item["summary"] for item in found["items"]] == ["Event 0", "Event 1", "Event 2"]
+        assert done.code == 0
+        assert all(item["summary"] in done.out for item in found["items"])
+        assert len(here.files()) == 3
+
+
+class TestConflict:
+    def test_both_versions_are_listed(self, conflict: World) -> None:
+        """A conflict tells base, local and remote value of the field."""
+        found = problem(conflict)
+
+        assert found["fields"] == ["subject"]
+        assert [found[side] for side in ("base", "local", "remote")] == ["Before", "Mine", "Theirs"]
+
+    @pytest.mark.parametrize(("take", "wins"), [("local", "Mine"), ("remote", "Theirs")])
+    def test_take_a_side(self, conflict: World, take: str, wins: str) -> None:
+        """The side that is taken is on both sides afterwards, and nothing waits."""
+        done = conflict.syncd("problems", "resolve", problem(conflict)["id"], "--take", take)
+
+        assert done.code == 0
+        assert (title(conflict), conflict.subjects()) == ([wins], [wins])
+        assert all(not one["needs_person"] for one in conflict.syncd("problems", "--json").json)
+
+    def test_take_both(self, conflict: World) -> None:
+        """The file's version becomes a second event on both sides."""
+        done = conflict.syncd("problems", "resolve", problem(conflict)["id"], "--take", "both")
+
+        assert done.code == 0
+        assert title(conflict) == ["Mine", "Theirs"]
+        assert conflict.subjects() == ["Mine", "Theirs"]
+
+    def test_decided_by_policy(self, here: World) -> None:
+        """A conflict that the policy decided is listed, needs nobody, and can be discarded."""
+        event = here.event("Before")
+        here.syncd("sync")
+        (path,) = here.files()
+        path.write_bytes(path.read_bytes().replace(b"SUMMARY:Before", b"SUMMARY:Mine"))
+        here.mailbox.patch(event.id, {"subject": "Theirs"})
+        assert here.syncd("sync").code == 0
+        found = problem(here)
+
+        done = here.syncd("discard", found["id"], "--yes")
+
+        assert (found["kind"], found["needs_person"]) == ("conflict", False)
+        assert done.code == 0
+        assert here.syncd("problems", "--json").json == []
+
+
+class TestSecondEvent:
+    def test_copy(self) -> None:
+        """A copy has another UID in each component, nobody invited, and all else as it was."""
+        override = b"BEGIN:VEVENT\r\nUID:one\r\nRECURRENCE-ID:20310305T100000Z\r\nEND:VEVENT\r\n"
+        data = ics("one", *MEETING).replace(b"END:VCALENDAR", override + b"END:VCALENDAR")
+
+        copy = second_event(data, "two")
+
+        assert isinstance(copy, bytes)
+        assert copy.count(b"UID:two\r\n") == 2
+        assert not any(word in copy for word in (b"ATTENDEE", b"ORGANIZER", b"UID:one"))
+        assert b"SUMMARY:Review\r\n" in copy
+
+    def test_no_calendar(self) -> None:
+        """What is no calendar object has no copy."""
+        assert isinstance(second_event(b"\xff", "two"), Unreadable)

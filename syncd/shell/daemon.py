@@ -83,6 +83,7 @@ _LEVELS: Mapping[str, str] = {
     "event.refused": "warning",
     "event.unreadable": "warning",
     "pages.endless": "warning",
+    "setting.without_effect": "warning",
     "token.dead": "info",
     "trouble.began": "warning",
     "trouble.ended": "info",

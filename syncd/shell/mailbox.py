@@ -220,33 +220,43 @@ class Mailbox:
                 return
             folder = folder_name(name, taken)
             taken.add(folded(folder))
-            fresh = CalendarRecord(
-                CalendarKey(0),
-                self.account.name,
-                CalendarId(row.id),
-                name,
-                color,
-                folder,
-                can_edit,
-                "active",
-                "new",
+            await self._store.put_calendar(
+                CalendarRecord(
+                    CalendarKey(0),
+                    self.account.name,
+                    CalendarId(row.id),
+                    name,
+                    color,
+                    folder,
+                    can_edit,
+                    "active",
+                    "new",
+                )
             )
-            await self._store.put_calendar(fresh)
             return
-        now = replace(known, name=name, color=color, can_edit=can_edit, status="active")
+        wanted = self.account.calendar_filter.admits(name)
+        status: Any = "active" if wanted else "gone"
+        now = replace(known, name=name, color=color, can_edit=can_edit, status=status)
         if now != known:
             await self._store.put_calendar(now)
-            if known.status == "gone":
-                await self._store.commit(known.key, [PutProblems("*gone")])
+        if status != known.status:
+            await self._name_status(now, "the configuration leaves the calendar out")
 
     async def _calendar_gone(self, calendar: CalendarRecord) -> None:
-        """It keeps its folder and is named once; nothing is deleted."""
-        await self._store.put_calendar(replace(calendar, status="gone"))
+        gone = replace(calendar, status="gone")
+        await self._store.put_calendar(gone)
+        await self._name_status(gone, "the calendar is not in the mailbox any more")
+
+    async def _name_status(self, calendar: CalendarRecord, reason: str) -> None:
+        """A calendar that goes keeps its folder and is named once; nothing is deleted."""
+        if calendar.status == "active":
+            await self._store.commit(calendar.key, [PutProblems("*gone")])
+            return
         problem = self._problem(
             calendar,
             "calendar-gone",
             "calendar-gone",
-            "the calendar is not in the mailbox any more; its folder is kept and not synced",
+            f"{reason}; its folder is kept and not synced",
             "Nothing to do, or remove the folder.",
             needs_person=False,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tests.rounds.world import ME, event, ics, timedelta, world
@@ -381,3 +382,106 @@ async def test_the_window_slides_a_month_at_a_time(tmp_path: Path) -> None:
             views.append(sum("startdatetime" in one for one in w.requests()))
 
         assert views == [0, 0, 1, 0]
+
+
+async def test_a_calendar_that_goes_keeps_its_folder_and_is_named_once(tmp_path: Path) -> None:
+    """Deleted in the mailbox: every file stays, nothing is written, one notice says so."""
+    async with world(tmp_path) as w:
+        other = w.box.folders.add("Other")
+        w.box.create(other.id, event("Kept", "2026-03-05T10:00:00", "2026-03-05T10:30:00"))
+        await w.code()
+        w.box.remove_calendar(other.id)
+        w.clear()
+
+        assert await w.code() == 0
+        assert await w.code() == 0
+
+        assert w.writes() == []
+        assert len(list((w.root / "export" / "work" / "Other").glob("*.ics"))) == 1
+        [problem] = await w.store.problems()
+        assert (problem.kind, problem.needs_person) == ("calendar-gone", False)
+
+
+async def test_a_new_calendar_appears_as_a_folder(tmp_path: Path) -> None:
+    """Made in Outlook, synced with its name in the vdir metadata; a hostile name stays inside."""
+    async with world(tmp_path) as w:
+        await w.code()
+        made = w.box.folders.add("../../etc: Ünï/çödé")
+        w.box.create(made.id, event("There", "2026-03-05T10:00:00", "2026-03-05T10:30:00"))
+
+        assert await w.code() == 0
+
+        folder = w.root / "export" / "work" / w.folders()["../../etc: Ünï/çödé"]
+        assert folder.parent == w.root / "export" / "work"
+        assert len(list(folder.glob("*.ics"))) == 1
+
+
+async def test_a_pull_only_calendar_undoes_local_edits_and_keeps_their_text(tmp_path: Path) -> None:
+    """Edited and deleted files are as the service has them after the same sync."""
+    async with world(tmp_path, direction="pull") as w:
+        for name in ("A", "B"):
+            w.box.create(w.calendar, event(name, "2026-03-05T10:00:00", "2026-03-05T10:30:00"))
+        await w.code()
+        w.edit("A", b"SUMMARY:A", b"SUMMARY:Mine")
+        w.path("B").unlink()
+        w.clear()
+
+        assert await w.code() == 0
+
+        assert w.writes() == []
+        assert sorted(w.subjects()) == ["A", "B"]
+        versions = await w.store.history(None, 50)
+        assert any(b"SUMMARY:Mine" in one.before for one in versions)
+
+
+async def test_a_changed_export_dir_is_a_new_folder_to_fill(tmp_path: Path) -> None:
+    """Nothing is deleted, and the new folder has every file."""
+    async with world(tmp_path) as w:
+        for name in ("A", "B", "C"):
+            w.box.create(w.calendar, event(name, "2026-03-05T10:00:00", "2026-03-05T10:30:00"))
+        await w.code()
+        w.root = tmp_path / "new"
+        w.clear()
+
+        assert await w.code(fresh=True) == 0
+
+        assert w.writes() == []
+        assert sorted(w.subjects()) == ["A", "B", "C"]
+
+
+async def test_a_file_without_an_event_after_a_lost_state_is_listed_not_created(
+    tmp_path: Path,
+) -> None:
+    """It may have been deleted elsewhere; `resolve --take local` creates it."""
+    async with world(tmp_path) as w:
+        w.box.create(w.calendar, event("A", "2026-03-05T10:00:00", "2026-03-05T10:30:00"))
+        await w.code()
+        w.write("lost.ics", ics("lost", "Lost"))
+        await w.lose_state()
+        w.clear()
+
+        assert await w.code(fresh=True) == 4
+        assert await w.code() == 4
+        assert w.writes() == []
+        [problem] = await w.store.problems()
+        assert problem.kind == "gone-or-new"
+
+        await w.decide(problem, "local")
+        assert await w.code() == 0
+        subjects = sorted(item.values["subject"] for item in w.box.items(w.calendar))
+        assert subjects == ["A", "Lost"]
+
+
+async def test_another_mailbox_behind_the_same_account_is_refused(tmp_path: Path) -> None:
+    """Nothing is touched when the login is suddenly somebody else's."""
+    async with world(tmp_path) as w:
+        w.box.create(w.calendar, event("A", "2026-03-05T10:00:00", "2026-03-05T10:30:00"))
+        await w.code()
+        record = await w.store.account("work")  # type: ignore[arg-type]
+        assert record is not None
+        await w.store.put_account(replace(record, user_id="somebody-else"))
+        w.path("A").unlink()
+        w.clear()
+
+        assert await w.code() == 2
+        assert w.writes() == []

@@ -26,33 +26,15 @@ from syncd.graph.authority import (
     token_in,
 )
 from syncd.graph.cache import CacheContent, Stamp, TokenCacheFile
+from syncd.graph.held import Held
 from syncd.graph.loopback import receive_redirect
 from syncd.graph.settings import AuthSettings, DevicePrompt, LoginState
 from syncd.ports import Clock
 
 __all__ = ["PersonLogin"]
 
-# As msal: the last five minutes of a token are left unused, so that none dies on its way. Of a
-# short-lived one, the second half.
-MARGIN_S: Final = 300.0
 SIGN_IN_S: Final = 600.0  # how long a person may take in the browser
 _STILL_WAITING = frozenset({"authorization_pending", "slow_down"})
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A token in memory; `until_s` is on the monotonic clock."""
-
-    token: str
-    until_s: float
-
-    @classmethod
-    def of(cls, token: str, result: Mapping[str, Any], now_s: float) -> Held:
-        """Take msal's result; a life that is no number counts as none."""
-        life = result.get("expires_in")
-        number = isinstance(life, int | float) or (isinstance(life, str) and life.isdecimal())
-        life_s = float(life) if number and life is not None else 0.0
-        return cls(token, now_s + max(0.0, life_s - min(MARGIN_S, life_s / 2)))
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from syncd.core.errors import ConfigError
 
-__all__ = ["AuthSettings", "DevicePrompt", "LoginState", "TokenSource"]
+__all__ = ["AuthSettings", "DevicePrompt", "Login", "LoginState", "TokenSource"]
 
 AuthMethod = Literal["device-code", "interactive", "client-secret", "client-certificate", "command"]
 
@@ -87,6 +87,19 @@ class LoginState:
 
     username: str | None
     renewed: datetime | None
+
+
+class Login(TokenSource, Protocol):
+    """A `TokenSource` that can be asked who it is for, and told to forget."""
+
+    async def state(self) -> LoginState:
+        """Return what is known without asking anybody."""
+
+    async def signed_in_as(self) -> str | None:
+        """Return the name of the person; None where nobody is, or nobody can tell."""
+
+    async def logout(self) -> None:
+        """Forget the tokens that this installation holds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from syncd.core.errors import BadAnswer, LoginNeeded, SyncdError
 from syncd.core.event import FieldKey, Item, meaning, slot_of
 from syncd.core.ids import GraphId, RoundId, TransactionId, Uid
 from syncd.core.merge import ABSENT, overlay
-from syncd.core.plan import ItemPlan, Write, exactly, fields_value, problem_id
+from syncd.core.plan import ItemPlan, Write, fields_value, problem_id, refusal_digest
 from syncd.core.state import (
     AddHistory,
     Change,
@@ -501,7 +501,7 @@ def _refusal(bench: Bench, one: _Leaving, answer: Answer) -> Problem:
         hint="Change the file; it is tried again when it is saved.",
         since=bench.clock.now(),
         fields=tuple(sorted({name for _, name in entry.keys})),
-        exact=exactly([entry.kind, entry.slot, entry.action, dict(one.write.body)]),
+        exact=refusal_digest(one.write),
     )
 
 

@@ -30,7 +30,10 @@ def number(value: object, low: int, high: int, name: str) -> int:
 
 
 def boolean(value: object, name: str) -> bool:
-    """Return an Edm.Boolean. Raises: ServiceError 400."""
+    """Return an Edm.Boolean, which may come as text. Raises: ServiceError 400."""
+    # O365 sends "isOnlineMeeting": "false", and the service's OData reader converts it.
+    if isinstance(value, str) and value.casefold() in ("true", "false"):
+        return value.casefold() == "true"
     if not isinstance(value, bool):
         raise bad_body(f"Cannot convert the value of {name} to the expected type 'Edm.Boolean'.")
     return value

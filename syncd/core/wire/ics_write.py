@@ -462,11 +462,12 @@ class _Rewriter:
         mine = groups.pop("", set())
         before = self.now.master if self.now else None
         overrides = self._overrides()
+        zones = used_zones(self.document.calendar.components("VEVENT"))
         self._fields(master, self.target.master, mine, before)
         if mine & {"when", "recurrence"}:
             self._rule(master, mine)
         self._slots(master, mine | self.followed, groups, overrides)
-        self._zones()
+        self._zones(zones)
 
     @property
     def old_when(self) -> When:
@@ -492,7 +493,12 @@ class _Rewriter:
                 texts = _show_as_texts(component, event, master, names)
                 _put(component, ("TRANSP", "X-MICROSOFT-CDO-BUSYSTATUS", "STATUS"), texts, eol)
             elif name == "attendees":
-                _put(component, ("ORGANIZER", "ATTENDEE"), self._people(component, event), eol)
+                _put(
+                    component,
+                    ("ORGANIZER", "ATTENDEE"),
+                    self._people(component, event, before),
+                    eol,
+                )
             elif name == "reminder_min":
                 _rewrite_alarm(component, event, before, eol)
             elif name == "join_url":
@@ -532,9 +538,10 @@ class _Rewriter:
         named = zone_named(tzid, wall, self.document, self.owner) if wall else None
         return tzid if named == zone else None
 
-    def _people(self, component: Component, event: Event) -> list[str]:
+    def _people(self, component: Component, event: Event, before: Event | None) -> list[str]:
         """ORGANIZER and ATTENDEE lines; a line that already says the same stays as it is."""
-        own, others, kept = self._people_lines(component, event)
+        was_guest = before is not None and bool(before.invited_as)
+        own, others, kept = self._people_lines(component, event, was_guest=was_guest)
         if not event.attendees and not event.invited_as and not kept:
             return []
         texts = [_attendee_text(others.get(one.address.casefold()), one) for one in event.attendees]
@@ -543,7 +550,7 @@ class _Rewriter:
         return [*_organizer_texts(component, event), *texts, *map(line_text, kept)]
 
     def _people_lines(
-        self, component: Component, event: Event
+        self, component: Component, event: Event, *, was_guest: bool
     ) -> tuple[Line | None, dict[str, Line], list[Line]]:
         """The owner's line, the others by address, and those that are no business of Graph's."""
         own: Line | None = None
@@ -556,7 +563,7 @@ class _Rewriter:
                 own = own or line
             elif address in there:
                 others.setdefault(address, line)
-            elif not address or self.owner.is_own(address) or is_silent(line):
+            elif not address or is_silent(line) or (self.owner.is_own(address) and not was_guest):
                 kept.append(line)
         return own, others, kept
 
@@ -694,7 +701,8 @@ class _Rewriter:
         return True
 
     def _new_override(self, slot: date) -> None:
-        if slot not in self.target.overrides or slot in self.target.cancelled:
+        own = self.target.overrides.get(slot)
+        if own is None or own == Changes() or slot in self.target.cancelled:
             return
         first = self._at("RECURRENCE-ID", slot)
         event = effective(self.target, slot)
@@ -719,29 +727,20 @@ class _Rewriter:
 
     # --- zones ---
 
-    def _zones(self) -> None:
+    def _zones(self, before: set[str]) -> None:
+        """Blocks for zones that our lines brought in; one used before is its author's choice."""
         calendar = self.document.calendar
         present = {
             line.value.strip()
             for block in calendar.components("VTIMEZONE")
             if (line := block.first("TZID"))
         }
-        # A TZID that the file used before without a block is its author's choice.
-        for tzid in sorted(used_zones(calendar.components("VEVENT")) - present):
+        for tzid in sorted(used_zones(calendar.components("VEVENT")) - present - before):
             zone = windows_zone(tzid)
-            if zone is None or iana_name(zone) != tzid or not self._is_new(tzid):
+            if zone is None or iana_name(zone) != tzid:
                 continue
             block = _zone_block(tzid, _first_year(self.target))
             _insert(calendar, [_component_of(block, self.document.eol)], before="VEVENT")
-
-    def _is_new(self, tzid: str) -> bool:
-        """Whether one of our own new lines brought the zone into the file (number 0)."""
-        events = self.document.calendar.components("VEVENT")
-        return not any(
-            line.number and param(line, "TZID") == tzid
-            for event in events
-            for line in event.lines()
-        )
 
 
 _INHERITED = frozenset((*_OWNED, "show_as", "when", "attendees", "reminder_min", "join_url"))

@@ -1,0 +1,149 @@
+"""Plans that make or delete an event because of what the folder has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+
+from syncd.core.decide import (
+    Decision,
+    MakeEvent,
+    Present,
+    RestoreFile,
+    Sides,
+)
+from syncd.core.event import Item
+from syncd.core.ids import (
+    ProblemId,
+)
+from syncd.core.mail import Mailing, deletion
+from syncd.core.plan.files import held_problems, make_file, restored_file
+from syncd.core.plan.mailing import mail_problem, mail_stands
+from syncd.core.plan.values import Desk, ItemPlan, Write, unless_refused
+from syncd.core.state import ItemRecord, Problem
+from syncd.core.wire.graph import create_body
+
+__all__ = ["delete_event", "make_event"]
+
+
+_WHOLE = frozenset({"when", "recurrence", "attendees"})
+
+
+def make_event(sides: Sides, decision: MakeEvent, desk: Desk) -> ItemPlan:
+    assert isinstance(sides.local, Present)
+    record = _new_record(sides)
+    holds = held_problems(sides, desk)
+    plan = ItemPlan(sides.uid, decision, sides, record, problems=holds)
+    if any(one.slot == "" and one.fields & _WHOLE for one in sides.local.file.holds):
+        return plan
+    if not desk.may_write:
+        return replace(plan, problems=(*holds, _read_only_problem(sides, desk)))
+    item = _as_created(decision.item, sides, desk)
+    if isinstance(item, Problem):
+        return replace(plan, problems=(*holds, item))
+    return _create(plan, item, desk)
+
+
+def _new_record(sides: Sides) -> ItemRecord:
+    assert isinstance(sides.local, Present)
+    known = sides.known or ItemRecord(sides.uid)
+    return replace(
+        known,
+        graph_id=None,
+        base_local=None,
+        base_remote=None,
+        fingerprint=None,
+        stat=None,
+        content=sides.local.data,
+    )
+
+
+def _read_only_problem(sides: Sides, desk: Desk) -> Problem:
+    return desk.problem(
+        "hold",
+        "read-only",
+        sides,
+        reason=f"a new file cannot be sent: {desk.why_not}",
+        hint="Move the file to another calendar's folder, or out of the export folder.",
+    )
+
+
+def _as_created(item: Item, sides: Sides, desk: Desk) -> Item | Problem:
+    """The item as it may be created; meetings of other organizers are held or lose attendees."""
+    organizer = item.master.organizer
+    foreign = organizer is not None and not desk.owner.is_own(organizer.address)
+    if foreign and (item.master.attendees or item.master.invited_as):
+        if desk.foreign_meeting == "copy":
+            return without_attendees(item)
+        return desk.problem(
+            "hold",
+            "foreign-meeting",
+            sides,
+            reason="the meeting is another organizer's; sending it would invite everyone anew",
+            hint='Accept the invitation in the mailbox, or set foreign_meeting = "copy".',
+        )
+    if sides.uid in desk.moving and item.master.attendees:
+        return desk.problem(
+            "hold",
+            "move-meeting",
+            sides,
+            reason="a meeting cannot change calendars without inviting and cancelling everyone",
+            hint="Move the file back, or move the meeting in Outlook.",
+        )
+    return item
+
+
+def without_attendees(item: Item) -> Item:
+    return msgspec.structs.replace(item, master=msgspec.structs.replace(item.master, attendees=()))
+
+
+def _create(plan: ItemPlan, item: Item, desk: Desk) -> ItemPlan:
+    sides, mailing = plan.sides, None
+    used: tuple[ProblemId, ...] = ()
+    if item.master.attendees:
+        mailing = Mailing("invitations", tuple(one.address for one in item.master.attendees))
+        problem = mail_problem(sides, mailing, desk, would="create the meeting")
+        stands = mail_stands(problem, mailing, desk)
+        if stands == "discarded":
+            assert plan.record is not None
+            local_only = replace(plan.record, local_only=True)
+            return replace(plan, record=local_only, used_verdicts=(problem.id,))
+        if stands == "held":
+            return replace(plan, problems=(*plan.problems, problem))
+        used = (problem.id,)
+    staged = bool(item.overrides or item.cancelled)
+    pushed = _without_slots(item)
+    if staged:
+        # One invitation shall carry the final state, not one mail for each exception.
+        pushed, mailing, used = without_attendees(pushed), None, ()
+    body = create_body(pushed, desk.owner, plan.uid, "", with_attendees=not staged)
+    write = Write("create", "", frozenset(), None, "", body, pushed, mailing)
+    return replace(unless_refused(plan, write, desk), used_verdicts=used)
+
+
+def _without_slots(item: Item) -> Item:
+    return Item(item.master, item.recurrence)
+
+
+def delete_event(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
+    assert sides.remote is not None
+    if not desk.may_write:
+        return restored_file(sides, desk, f"the file is back: {desk.why_not}")
+    if sides.uid in desk.moving and sides.remote.event.has_others:
+        return ItemPlan(sides.uid, decision, sides, sides.known)
+    mailing = deletion(sides.remote.event, desk.owner)
+    used: tuple[ProblemId, ...] = ()
+    if mailing is not None:
+        problem = mail_problem(sides, mailing, desk, would="delete the meeting")
+        stands = mail_stands(problem, mailing, desk)
+        if stands == "discarded":
+            plan = make_file(sides, RestoreFile(), desk)
+            return replace(plan, problems=(), used_verdicts=(problem.id,))
+        if stands == "held":
+            return ItemPlan(sides.uid, decision, sides, sides.known, problems=(problem,))
+        used = (problem.id,)
+    record = sides.remote.record
+    write = Write("delete", "", frozenset(), record.graph_id, "", {}, None, mailing, record.etag)
+    plan = ItemPlan(sides.uid, decision, sides, sides.known, used_verdicts=used)
+    return unless_refused(plan, write, desk)

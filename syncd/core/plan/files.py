@@ -1,0 +1,183 @@
+"""Plans that make, bring back or remove a file because of what the service has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from syncd.core.decide import (
+    Broken,
+    Decision,
+    Present,
+    Remote,
+    RestoreFile,
+    Sides,
+)
+from syncd.core.merge import changed
+from syncd.core.plan.values import Desk, FileJob, ItemPlan
+from syncd.core.state import ItemRecord, Problem
+from syncd.core.wire.graph import stamps
+from syncd.core.wire.holds import Hold
+from syncd.core.wire.ics_write import local_view, render, rewrite
+
+__all__ = [
+    "delete_file",
+    "held_file",
+    "held_problems",
+    "hold_problem",
+    "keep_text",
+    "make_file",
+    "restored_file",
+    "seen",
+]
+
+
+def seen(sides: Sides, record: ItemRecord, *, settled: bool) -> ItemRecord:
+    """The record after the file was read; a file with anything unsettled is read again."""
+    if not isinstance(sides.local, Present):
+        return record
+    return replace(
+        record,
+        content=sides.local.data,
+        fingerprint=sides.local.fingerprint if settled else None,
+        stat=record.stat if settled else None,
+    )
+
+
+def held_problems(sides: Sides, desk: Desk) -> tuple[Problem, ...]:
+    if not isinstance(sides.local, Present):
+        return ()
+    return tuple(hold_problem(one, sides, desk) for one in sides.local.file.holds)
+
+
+def hold_problem(one: Hold, sides: Sides, desk: Desk) -> Problem:
+    return desk.problem(
+        "hold",
+        one.code,
+        sides,
+        reason=one.reason,
+        hint=one.hint,
+        slot=one.slot + "".join(sorted(one.fields)),
+        line=one.line,
+        fields=tuple(sorted(one.fields)),
+        exact=one.reason,
+    )
+
+
+def make_file(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
+    assert sides.remote is not None
+    remote = sides.remote
+    known = sides.known or ItemRecord(sides.uid)
+    data = _file_content(known, remote, desk)
+    name = known.file if isinstance(decision, RestoreFile) and known.file else None
+    name = name or desk.new_name(sides.uid)
+    base = local_view(remote.item)
+    after = replace(
+        known,
+        graph_id=remote.record.graph_id,
+        file=name,
+        base_local=base,
+        base_remote=remote.item,
+        content=data,
+    )
+    problems: tuple[Problem, ...] = ()
+    if isinstance(decision, RestoreFile) and known.file:
+        reason = "the file was deleted while the event was changed on the service: it is back"
+        problems = (
+            desk.problem(
+                "notice",
+                "restored",
+                sides,
+                reason=reason,
+                needs_person=False,
+                hint="Delete the file again if you mean it.",
+            ),
+        )
+    return ItemPlan(
+        sides.uid,
+        decision,
+        sides,
+        sides.known,
+        FileJob(name, data, None),
+        after,
+        problems=problems,
+        keep_todo=True,
+    )
+
+
+def _file_content(known: ItemRecord, remote: Remote, desk: Desk) -> bytes:
+    """What a person had written, brought up to date; else a new file."""
+    if known.content and known.base_remote is not None:
+        moved = changed(known.base_remote, remote.item, local=False)
+        stamp = stamps(remote.event)
+        data = rewrite(known.content, known.uid, remote.item, moved, stamp, desk.owner)
+        if isinstance(data, bytes):
+            return data
+    return render(known.uid, remote.item, stamps(remote.event), desk.owner)
+
+
+def delete_file(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
+    known = sides.known
+    assert known is not None
+    assert known.file is not None
+    expect = known.fingerprint
+    if isinstance(sides.local, Present):
+        expect = sides.local.fingerprint
+    return ItemPlan(
+        sides.uid,
+        decision,
+        sides,
+        known,
+        FileJob(known.file, None, expect),
+        None,
+        lost=known.content,
+        keep_todo=True,
+    )
+
+
+def keep_text(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
+    assert isinstance(sides.local, Present)
+    plan = delete_file(sides, decision, desk)
+    reason = "the meeting was deleted on the service while the file was edited"
+    problem = desk.problem(
+        "conflict",
+        "deleted-on-server",
+        sides,
+        reason=reason,
+        hint="The text is kept: `syncd log UID` shows it. Copy it into a new file if you need it.",
+        needs_person=False,
+        local=sides.local.data.decode("utf-8", "replace"),
+    )
+    return replace(plan, lost=sides.local.data, problems=(problem,))
+
+
+def held_file(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
+    record = sides.known
+    if isinstance(sides.local, Broken):
+        trouble = sides.local.trouble
+        problem = desk.problem(
+            "unreadable",
+            trouble.code,
+            sides,
+            reason=trouble.reason,
+            hint="Mend the file; its last good version stays on the service.",
+            line=trouble.line,
+        )
+        problems: tuple[Problem, ...] = (problem,)
+    else:
+        problems = held_problems(sides, desk)
+    if record is not None:
+        record = replace(record, fingerprint=None, stat=None)
+    return ItemPlan(sides.uid, decision, sides, record, problems=problems)
+
+
+def restored_file(sides: Sides, desk: Desk, reason: str) -> ItemPlan:
+    plan = make_file(sides, RestoreFile(), desk)
+    notice = desk.problem(
+        "notice",
+        "restored",
+        sides,
+        reason=reason,
+        needs_person=False,
+        hint="What you deleted cannot be deleted from here.",
+    )
+    return replace(plan, problems=(notice,))

@@ -1,0 +1,57 @@
+"""What a write that mails people waits for: the policy, and what a person said of exactly this."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from syncd.core.decide import (
+    Sides,
+)
+from syncd.core.mail import Mailing
+from syncd.core.plan.values import Desk, exactly
+from syncd.core.state import Problem
+
+__all__ = ["mail_problem", "mail_stands"]
+
+
+def mail_problem(
+    sides: Sides, mailing: Mailing, desk: Desk, *, would: str, slot: str = "", what: object = ""
+) -> Problem:
+    people = "1 person" if len(mailing.to) == 1 else f"{len(mailing.to)} people"
+    never = desk.mail.rule(mailing.kind) == "never"
+    return desk.problem(
+        "held-mail",
+        f"would-{_VERBS[mailing.kind]}",
+        sides,
+        reason=f"to {would} would mail {people}",
+        hint=(
+            f"The configuration never sends {mailing.kind}."
+            if never
+            else "`syncd approve ID` sends it, `syncd discard ID` takes it back."
+        ),
+        needs_person=not never,
+        slot=slot,
+        mail_class=mailing.kind,
+        to=mailing.to,
+        exact=exactly([mailing.kind, sorted(mailing.to), what]),
+    )
+
+
+_VERBS = {
+    "invitations": "invite",
+    "updates": "update",
+    "cancellations": "cancel",
+    "responses": "respond",
+}
+
+
+def mail_stands(
+    problem: Problem, mailing: Mailing, desk: Desk
+) -> Literal["go", "held", "discarded"]:
+    verdict = desk.verdict(problem.id, problem.exact)
+    if verdict == "discarded":
+        return "discarded"
+    rule = desk.mail.rule(mailing.kind)
+    if rule == "send" or (rule == "hold" and verdict == "approved"):
+        return "go"
+    return "held"

@@ -1,0 +1,266 @@
+"""Plans for an item that both sides have: rights, holds, conflicts, the file and the writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from syncd.core.decide import (
+    Decision,
+    Merged,
+    Present,
+    Sides,
+)
+from syncd.core.event import MASTER, FieldKey, Item
+from syncd.core.ids import (
+    FileName,
+    Fingerprint,
+)
+from syncd.core.mail import SILENT_FIELDS, update
+from syncd.core.merge import ABSENT, Merge, Settled, changed, overlay
+from syncd.core.plan.files import held_problems, seen
+from syncd.core.plan.values import Desk, FileJob, ItemPlan, exactly, fields_value
+from syncd.core.plan.writes import with_writes
+from syncd.core.state import ItemRecord, Problem
+from syncd.core.wire.graph import RemoteEvent, stamps
+from syncd.core.wire.holds import Hold
+from syncd.core.wire.ics_write import local_view, rewrite
+
+__all__ = ["ATTENDEE_MAY", "merge_item", "nothing"]
+
+
+ATTENDEE_MAY = frozenset({"categories", "reminder_min", "show_as", "response"})
+
+
+def nothing(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
+    if sides.known is None:
+        return ItemPlan(sides.uid, decision, sides, None)
+    record = sides.known
+    if isinstance(sides.local, Present) and sides.local.file.item is not None:
+        record = replace(record, base_local=_refreshed(record, sides.local.file.item))
+    if sides.remote is not None:
+        record = replace(record, graph_id=sides.remote.record.graph_id)
+    holds = held_problems(sides, desk)
+    settled = not any(problem.needs_person for problem in holds)
+    return ItemPlan(
+        sides.uid, decision, sides, seen(sides, record, settled=settled), problems=holds
+    )
+
+
+def _refreshed(record: ItemRecord, local: Item) -> Item:
+    """
+    The base with the file's present spelling: equal in meaning, but with the overrides that the
+    file now spells out, so that they go on inheriting.
+    """
+    base = record.base_local
+    assert base is not None
+    return base if changed(base, local, local=True) else _with_shown(local, base)
+
+
+def _with_shown(local: Item, base: Item) -> Item:
+    shown = {
+        name: getattr(base.master, name)
+        for name in ("organizer", "is_cancelled", "join_url", "invited_as", "response")
+    }
+    return msgspec.structs.replace(local, master=msgspec.structs.replace(local.master, **shown))
+
+
+def merge_item(sides: Sides, decision: Merged, desk: Desk) -> ItemPlan:
+    assert sides.remote is not None
+    known = sides.known or ItemRecord(sides.uid)
+    base_local, base_remote = _bases(known, decision)
+    merge, problems = _with_holds(decision.merge, sides, desk)
+    merge, more = _with_rights(merge, sides, decision, desk)
+    problems += more
+    merge, more = _with_conflicts(merge, decision, sides, desk)
+    problems += more
+    if decision.adopting and any(one.kind == "conflict" and one.needs_person for one in problems):
+        # Without a base, what waits for a person must not count as an edit of the file.
+        waiting = replace(known, graph_id=sides.remote.record.graph_id)
+        record = seen(sides, waiting, settled=False)
+        return ItemPlan(sides.uid, decision, sides, record, problems=tuple(problems))
+    record = replace(
+        known,
+        graph_id=sides.remote.record.graph_id,
+        base_local=overlay(base_local, merge.agreed, decision.local),
+        base_remote=overlay(base_remote, merge.agreed, decision.remote),
+    )
+    plan = ItemPlan(sides.uid, decision, sides, record, problems=tuple(problems))
+    plan, undone = with_writes(plan, merge.push, decision, desk)
+    return _with_file(plan, merge.pull | undone, decision, desk)
+
+
+def _bases(known: ItemRecord, decision: Merged) -> tuple[Item, Item]:
+    if known.base_local is not None and known.base_remote is not None:
+        return known.base_local, known.base_remote
+    # Linked without a common base: what differs counts as changed on the side that loses it.
+    return local_view(decision.remote), decision.remote
+
+
+def _with_holds(merge: Merge, sides: Sides, desk: Desk) -> tuple[Merge, list[Problem]]:
+    """Held groups neither leave nor are overwritten; everything else goes on."""
+    problems = list(held_problems(sides, desk))
+    if not isinstance(sides.local, Present):
+        return merge, problems
+    held = sides.local.file.holds
+    push = frozenset(key for key in merge.push if not _is_held(key, held))
+    pull = frozenset(key for key in merge.pull if not _is_held(key, held))
+    return replace(merge, push=push, pull=pull), problems
+
+
+def _is_held(key: FieldKey, holds: Iterable[Hold]) -> bool:
+    return any(
+        (one.slot == key.slot and (key.name in one.fields or "override" in one.fields))
+        or (one.slot == "" and "recurrence" in one.fields and key.slot != "")
+        for one in holds
+    )
+
+
+def _with_rights(
+    merge: Merge, sides: Sides, decision: Merged, desk: Desk
+) -> tuple[Merge, list[Problem]]:
+    """What the owner may not change is put back from the service in the same round."""
+    assert sides.remote is not None
+    refused = frozenset(key for key in merge.push if not _may(key, sides.remote.event, desk))
+    back = frozenset(
+        key
+        for key in merge.push - refused
+        if key.name == "response" and fields_value(decision.local, key) == "none"
+    )
+    if not refused | back:
+        return merge, []
+    gone = refused | back
+    merge = replace(merge, push=merge.push - gone, pull=merge.pull | gone)
+    reason = desk.why_not or "only the organizer can change this"
+    if not refused:
+        reason = "an answer cannot be taken back"
+    names = tuple(sorted({key.name for key in gone}))
+    notice = desk.problem(
+        "notice",
+        "restored",
+        sides,
+        reason=f"put back from the service: {reason}",
+        hint="Your text is kept: `syncd log UID` shows it.",
+        needs_person=False,
+        fields=names,
+    )
+    return merge, [notice]
+
+
+def _may(key: FieldKey, event: RemoteEvent, desk: Desk) -> bool:
+    if not desk.may_write:
+        return False
+    return event.is_organizer is not False or key.name in ATTENDEE_MAY
+
+
+def _with_conflicts(
+    merge: Merge, decision: Merged, sides: Sides, desk: Desk
+) -> tuple[Merge, list[Problem]]:
+    problems: list[Problem] = []
+    push, pull = set(merge.push), set(merge.pull)
+    for settled in merge.conflicts:
+        key = settled.conflict.key
+        problem = _conflict_problem(settled, sides, desk)
+        verdict = desk.verdict(problem.id, problem.exact)
+        winner = verdict if verdict in ("local", "remote") else settled.winner
+        if decision.adopting and winner == "local" and not verdict and _mails(key, sides, desk):
+            # No person made this change: it is a difference that a lost state left behind.
+            winner = "ask"
+        push.discard(key)
+        pull.discard(key)
+        if winner == "local":
+            push.add(key)
+        elif winner == "remote":
+            pull.add(key)
+        problems.append(replace(problem, needs_person=winner == "ask"))
+    return replace(merge, push=frozenset(push), pull=frozenset(pull)), problems
+
+
+def _mails(key: FieldKey, sides: Sides, desk: Desk) -> bool:
+    assert sides.remote is not None
+    return key.name not in SILENT_FIELDS and (
+        update(sides.remote.event, None, desk.owner) is not None
+    )
+
+
+def _conflict_problem(settled: Settled, sides: Sides, desk: Desk) -> Problem:
+    conflict = settled.conflict
+    values = [_plain(value) for value in (conflict.base, conflict.local, conflict.remote)]
+    where = f" of {conflict.key.slot}" if conflict.key.slot else ""
+    return desk.problem(
+        "conflict",
+        "both-changed",
+        sides,
+        reason=f"{conflict.key.name}{where} was changed on both sides",
+        hint="`syncd problems resolve ID --take local|remote` decides it.",
+        slot=f"{conflict.key.slot}/{conflict.key.name}",
+        fields=(conflict.key.name,),
+        base=values[0],
+        local=values[1],
+        remote=values[2],
+        exact=exactly(values[1:]),
+    )
+
+
+def _plain(value: Any) -> Any:
+    return None if value is ABSENT else msgspec.to_builtins(value, str_keys=True)
+
+
+def _with_file(plan: ItemPlan, pull: frozenset[FieldKey], decision: Merged, desk: Desk) -> ItemPlan:
+    record, sides = plan.record, plan.sides
+    assert record is not None
+    assert sides.remote is not None
+    target = overlay(decision.local, pull, decision.remote)
+    base_local = record.base_local
+    base_remote = record.base_remote
+    assert base_local is not None
+    assert base_remote is not None
+    moved_local = overlay(base_local, pull, local_view(decision.remote))
+    moved_remote = overlay(base_remote, pull, decision.remote)
+    left = changed(
+        moved_local, overlay(decision.local, pull, local_view(decision.remote)), local=True
+    )
+    settled = not left and not any(one.kind == "hold" for one in plan.problems)
+    content, current, name = _current_file(sides, record)
+    data = rewrite(
+        content,
+        plan.uid,
+        target,
+        pull,
+        stamps(sides.remote.event),
+        desk.owner,
+        base_local,
+        _followed(decision),
+    )
+    agreed = replace(record, base_local=moved_local, base_remote=moved_remote)
+    if not isinstance(data, bytes) or data == content or name is None:
+        return replace(plan, record=seen(sides, agreed, settled=settled))
+    after = replace(agreed, content=data, fingerprint=current if settled else None, stat=None)
+    lost = content if isinstance(sides.local, Present) else b""
+    return replace(
+        plan,
+        record=seen(sides, record, settled=False),
+        file=FileJob(name, data, current),
+        after_file=after,
+        lost=lost,
+        keep_todo=True,
+    )
+
+
+def _followed(decision: Merged) -> frozenset[str]:
+    """Fields of a series that were changed in its file, which inheriting overrides follow."""
+    if not decision.local.overrides and not decision.local.cancelled:
+        return frozenset()
+    mine = decision.merge.push | decision.merge.agreed
+    return frozenset(key.name for key in mine if key.slot == MASTER)
+
+
+def _current_file(
+    sides: Sides, record: ItemRecord
+) -> tuple[bytes, Fingerprint | None, FileName | None]:
+    if isinstance(sides.local, Present):
+        return sides.local.data, sides.local.fingerprint, record.file
+    return record.content, record.fingerprint, record.file

@@ -1,0 +1,266 @@
+"""
+The writes of a merge: which fields go to the service in this round, and in which order.
+
+An answer goes before other edits, the master before its occurrences; what follows is planned anew
+when the answers are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from syncd.core.decide import (
+    Merged,
+    Present,
+    Remote,
+    Sides,
+)
+from syncd.core.event import MASTER, Event, FieldKey, Item, effective
+from syncd.core.ids import (
+    ProblemId,
+)
+from syncd.core.mail import SILENT_FIELDS, Mailing, deletion, update
+from syncd.core.merge import ABSENT
+from syncd.core.plan.files import hold_problem
+from syncd.core.plan.mailing import mail_problem, mail_stands
+from syncd.core.plan.values import Desk, ItemPlan, Write, fields_value, unless_refused
+from syncd.core.wire.graph import RemoteEvent, exception_slots, patch_fields
+from syncd.core.wire.holds import hold
+
+__all__ = ["with_writes"]
+
+
+def with_writes(
+    plan: ItemPlan, push: frozenset[FieldKey], decision: Merged, desk: Desk
+) -> tuple[ItemPlan, frozenset[FieldKey]]:
+    """
+    The writes of this round, and the fields that a person's discarding takes back.
+
+    An answer goes before other edits, the master before its occurrences; what follows is planned
+    anew when the answers are there.
+    """
+    responses = frozenset(key for key in push if key.name == "response")
+    if responses:
+        return respond(plan, responses, decision, desk)
+    master = frozenset(key for key in push if key.slot == MASTER)
+    slots = push - master
+    if slots and _only_first_attendees(master, plan.sides):
+        master = frozenset()
+    if master:
+        return patch(plan, "", master, decision, desk)
+    return occurrences_of(plan, slots, decision, desk)
+
+
+def _only_first_attendees(master: frozenset[FieldKey], sides: Sides) -> bool:
+    """Whether a new series still waits for its exceptions before its people are invited."""
+    assert sides.remote is not None
+    return {key.name for key in master} == {"attendees"} and not sides.remote.event.has_others
+
+
+def respond(
+    plan: ItemPlan, keys: frozenset[FieldKey], decision: Merged, desk: Desk
+) -> tuple[ItemPlan, frozenset[FieldKey]]:
+    remote, local = plan.sides.remote, plan.sides.local
+    assert remote is not None
+    assert isinstance(local, Present)
+    key = min(keys)
+    action = _ACTIONS[fields_value(decision.local, key)]
+    asked = remote.event.response_requested is not False and local.file.sends_response
+    sends = asked and desk.mail.responses != "never"
+    mailing = None
+    used: tuple[ProblemId, ...] = ()
+    if sends:
+        organizer = remote.item.master.organizer
+        mailing = Mailing("responses", (organizer.address,) if organizer else ())
+        problem = mail_problem(
+            plan.sides, mailing, desk, would=f"answer ({action})", slot=key.slot, what=action
+        )
+        stands = mail_stands(problem, mailing, desk)
+        if stands == "discarded":
+            return replace(plan, used_verdicts=(problem.id,)), frozenset({key})
+        if stands == "held":
+            return replace(plan, problems=(*plan.problems, problem)), frozenset()
+        used = (problem.id,)
+    graph_id = None if key.slot else remote.record.graph_id
+    write = Write(
+        "respond",
+        key.slot,
+        frozenset({key}),
+        graph_id,
+        action,
+        {"sendResponse": sends},
+        decision.local,
+        mailing,
+        remote.record.etag,
+    )
+    return replace(unless_refused(plan, write, desk), used_verdicts=used), frozenset()
+
+
+_ACTIONS = {
+    "accepted": "accept",
+    "tentativelyAccepted": "tentativelyAccept",
+    "declined": "decline",
+}
+
+
+def patch(
+    plan: ItemPlan, slot: str, keys: frozenset[FieldKey], decision: Merged, desk: Desk
+) -> tuple[ItemPlan, frozenset[FieldKey]]:
+    """One PATCH of the master or of one occurrence; what would mail and may not waits."""
+    remote = plan.sides.remote
+    assert remote is not None
+    wanted = decision.local.master if not slot else _occurrence(decision.local, slot)
+    parts, holds = patch_fields(
+        sorted(key.name for key in keys),
+        wanted,
+        _server_event(remote, slot, desk),
+        desk.owner,
+        slot=slot,
+        recurrence=decision.local.recurrence,
+        replace_rich=desk.replace_rich,
+    )
+    plan = replace(
+        plan,
+        problems=(*plan.problems, *(hold_problem(one, plan.sides, desk) for one in holds)),
+    )
+    keys = frozenset(key for key in keys if key.name in parts)
+    unsent = frozenset(key for key in keys if not parts[key.name])
+    keys -= unsent
+    going, plan, undone = _mail_gate(plan, slot, keys, parts, wanted, desk)
+    undone |= unsent
+    if not going:
+        return plan, undone
+    body: dict[str, Any] = {}
+    for key in sorted(going):
+        body.update(parts[key.name])
+    write = _patch_write(plan, slot, going, body, decision, wanted, desk)
+    return unless_refused(plan, write, desk), undone
+
+
+def _occurrence(item: Item, slot: str) -> Event:
+    return effective(item, date.fromisoformat(slot))
+
+
+def _server_event(remote: Remote, slot: str, desk: Desk) -> RemoteEvent:
+    """The event that a PATCH of the slot meets: the exception if there is one, else the series."""
+    if not slot:
+        return remote.event
+    exceptions = exception_slots(remote.event, desk.owner)
+    return exceptions.get(date.fromisoformat(slot), remote.event)
+
+
+def _patch_write(
+    plan: ItemPlan,
+    slot: str,
+    keys: frozenset[FieldKey],
+    body: Mapping[str, Any],
+    decision: Merged,
+    wanted: Event,
+    desk: Desk,
+) -> Write:
+    remote = plan.sides.remote
+    assert remote is not None
+    names = {key.name for key in keys}
+    loud = bool(names - SILENT_FIELDS)
+    series = remote.event.recurrence is not None
+    return Write(
+        "patch",
+        slot,
+        keys,
+        None if slot else remote.record.graph_id,
+        "",
+        body,
+        decision.local,
+        update(remote.event, wanted, desk.owner) if loud else None,
+        "" if slot else remote.record.etag,
+        reshapes=series and not slot and bool(names & {"when", "recurrence"}),
+    )
+
+
+def _mail_gate(
+    plan: ItemPlan,
+    slot: str,
+    keys: frozenset[FieldKey],
+    parts: Mapping[str, Mapping[str, Any]],
+    wanted: Event,
+    desk: Desk,
+) -> tuple[frozenset[FieldKey], ItemPlan, frozenset[FieldKey]]:
+    """Which fields may go now; silent ones always may."""
+    remote = plan.sides.remote
+    assert remote is not None
+    silent = frozenset(key for key in keys if key.name in SILENT_FIELDS)
+    loud = keys - silent
+    mailing = update(remote.event, wanted, desk.owner)
+    if not loud or mailing is None:
+        return keys, plan, frozenset()
+    what: object = ""
+    if mailing.kind == "updates":
+        what = {key.name: parts[key.name] for key in loud}
+    problem = mail_problem(
+        plan.sides,
+        mailing,
+        desk,
+        would="send this change",
+        slot="" if mailing.kind == "invitations" else slot,
+        what=what,
+    )
+    problem = replace(problem, fields=tuple(sorted(key.name for key in loud)))
+    match mail_stands(problem, mailing, desk):
+        case "go":
+            return keys, replace(plan, used_verdicts=(*plan.used_verdicts, problem.id)), frozenset()
+        case "discarded":
+            used = (*plan.used_verdicts, problem.id)
+            return silent, replace(plan, used_verdicts=used), loud
+        case "held":
+            return silent, replace(plan, problems=(*plan.problems, problem)), frozenset()
+
+
+def occurrences_of(
+    plan: ItemPlan, keys: frozenset[FieldKey], decision: Merged, desk: Desk
+) -> tuple[ItemPlan, frozenset[FieldKey]]:
+    undone: frozenset[FieldKey] = frozenset()
+    for slot in sorted({key.slot for key in keys}):
+        mine = frozenset(key for key in keys if key.slot == slot)
+        cancel = FieldKey(slot, "cancelled")
+        if cancel in mine:
+            plan, back = _cancel(plan, cancel, decision, desk)
+        else:
+            plan, back = patch(plan, slot, mine, decision, desk)
+        undone |= back
+    return plan, undone
+
+
+def _cancel(
+    plan: ItemPlan, key: FieldKey, decision: Merged, desk: Desk
+) -> tuple[ItemPlan, frozenset[FieldKey]]:
+    remote = plan.sides.remote
+    assert remote is not None
+    if fields_value(decision.local, key) is ABSENT:
+        lasting = hold(
+            "cannot-restore-occurrence",
+            f"Outlook cannot bring back the cancelled occurrence of {key.slot}",
+            slot=key.slot,
+            fields=frozenset({"cancelled"}),
+        )
+        problem = hold_problem(lasting, plan.sides, desk)
+        return replace(plan, problems=(*plan.problems, problem)), frozenset()
+    mailing = deletion(remote.event, desk.owner)
+    if mailing is not None:
+        problem = mail_problem(
+            plan.sides, mailing, desk, would=f"cancel the occurrence of {key.slot}", slot=key.slot
+        )
+        match mail_stands(problem, mailing, desk):
+            case "discarded":
+                used = (*plan.used_verdicts, problem.id)
+                return replace(plan, used_verdicts=used), frozenset({key})
+            case "held":
+                return replace(plan, problems=(*plan.problems, problem)), frozenset()
+            case "go":
+                plan = replace(plan, used_verdicts=(*plan.used_verdicts, problem.id))
+    write = Write(
+        "delete-occurrence", key.slot, frozenset({key}), None, "", {}, decision.local, mailing
+    )
+    return unless_refused(plan, write, desk), frozenset()

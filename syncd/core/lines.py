@@ -158,9 +158,9 @@ def _content_line(raw: bytes, number: int, text: str) -> Line:
     name = _NAME.match(text)
     if name is None:
         return Line(raw, number)
-    if ";TZID=(" in text or ";TZID=tzone:" in text:
-        return _loose_line(raw, number, text)
     at, params = name.end(), []
+    if text.startswith((";TZID=(", ";TZID=tzone:"), at):
+        return _loose_line(raw, number, text)
     while text[at : at + 1] == ";":
         found = _PARAM.match(text, at)
         if found is None:

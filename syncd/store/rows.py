@@ -56,7 +56,10 @@ _encoder = msgspec.json.Encoder()
 
 def text_of(at: datetime | None) -> str | None:
     """An aware UTC instant as sortable text."""
-    return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if at is None:
+        return None
+    # Some ten thousand times in a first sync: strftime would take five times as long.
+    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def instant_of(text: str | None) -> datetime | None:

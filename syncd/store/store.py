@@ -695,6 +695,9 @@ def _connection(path: Path | None) -> sqlite3.Connection:
     if path is None or path.stat().st_size == 0:
         # An event of 2 KB of JSON wastes half of SQLite's usual page of 4 KB.
         conn.execute("PRAGMA page_size = 8192")
+    # Ids are spread over the whole of an index: with SQLite's usual 2 MB, pages of a first sync go
+    # to the disk several times over.
+    conn.execute("PRAGMA cache_size = -8000")
     conn.execute("PRAGMA busy_timeout = 10000")
     return conn
 
@@ -706,6 +709,7 @@ class _Writer:
         self._conn = conn
         self._calendar = calendar
         self._bulk: dict[str, list[tuple[Any, ...]]] = {}
+        self._problems: bool | None = None
 
     def flush(self) -> None:
         for sql, values in self._bulk.items():
@@ -838,8 +842,7 @@ class _Writer:
 
     def _put_item(self, item: ItemRecord) -> None:
         stat = item.stat
-        local = rows.encode_item(item.base_local)
-        remote = rows.encode_item(item.base_remote)
+        same = item.base_local == item.base_remote
         if item.file is not None:
             # A file name belongs to one item; whoever had it before does not any more.
             self._later(_FILE_MOVED, (self._calendar, item.file, item.uid))
@@ -857,8 +860,8 @@ class _Writer:
                     else (stat.mtime_ns, stat.ctime_ns, stat.size, stat.inode)
                 ),
                 item.local_only,
-                None if local == remote else local,
-                remote,
+                None if same else rows.encode_item(item.base_local),
+                rows.encode_item(item.base_remote),
                 item.content,
             ),
         )
@@ -869,6 +872,8 @@ class _Writer:
 
     def _put_problems(self, subject: str, problems: tuple[Problem, ...]) -> None:
         """Notices and conflicts that a policy decided stay until a person discards them."""
+        if not problems and not self._has_problems():
+            return
         since = {
             row["id"]: row["since"]
             for row in self._conn.execute(
@@ -884,10 +889,18 @@ class _Writer:
             self._calendar,
             subject,
         )
+        self._problems = None
         for problem in problems:
             row = list(rows.problem_row(self._calendar, subject, problem))
             row[12] = since.get(problem.id, row[12])
             self._now(f"INSERT OR REPLACE INTO problem VALUES ({','.join('?' * 16)})", *row)
+
+    def _has_problems(self) -> bool:
+        """Whether the calendar had any as this began: mostly not, and then no item is asked for."""
+        if self._problems is None:
+            sql = "SELECT EXISTS (SELECT 1 FROM problem WHERE calendar = ?)"
+            self._problems = bool(self._conn.execute(sql, (self._calendar,)).fetchone()[0])
+        return self._problems
 
     def _history_row(self, record: HistoryRecord) -> tuple[Any, ...]:
         return (

@@ -1,0 +1,144 @@
+"""What becomes of an item, for every meeting of two sides."""
+
+from __future__ import annotations
+
+from dataclasses import fields as members
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from syncd.core.decide import (
+    Absent,
+    Broken,
+    Decision,
+    DeleteEvent,
+    DeleteFile,
+    Forget,
+    HeldFile,
+    KeepText,
+    Local,
+    MakeEvent,
+    MakeFile,
+    Merged,
+    Nothing,
+    Present,
+    Remote,
+    RestoreFile,
+    Same,
+    Sides,
+    decide,
+)
+from syncd.core.event import Attendee, Event, FieldKey, Item, Timed
+from syncd.core.ids import FileName, Fingerprint, GraphId, Uid
+from syncd.core.lines import Unreadable
+from syncd.core.policies import POLICIES
+from syncd.core.state import ItemRecord, RemoteRecord
+from syncd.core.wire.graph import decode_event
+from syncd.core.wire.ics_read import FileItem
+from tests.strategies import BERLIN
+
+UID = Uid("u")
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+NINE = Timed(datetime(2026, 3, 2, 9), BERLIN, datetime(2026, 3, 2, 10), BERLIN)
+BASE = Item(Event(NINE, "a"))
+PRINT = Fingerprint("f")
+
+
+def with_master(item: Item, **values: Any) -> Item:
+    return msgspec.structs.replace(item, master=msgspec.structs.replace(item.master, **values))
+
+
+EDITED, ELSEWHERE = with_master(BASE, subject="b"), with_master(BASE, location="c")
+BOB = Attendee("bob@example.org")
+
+
+def present(item: Item | None) -> Present:
+    return Present(FileItem(UID, item, ()), b"", PRINT, NOW)
+
+
+def remote(item: Item) -> Remote:
+    given: dict[str, Any] = {
+        "graph_id": GraphId("g"),
+        "uid": UID,
+        "etag": "e",
+        "seen_at": NOW,
+        "raw": b"{}",
+    }
+    names = {one.name: one for one in members(RemoteRecord)}
+    record = RemoteRecord(**{name: given.get(name, b"") for name in names})
+    return Remote(record, decode_event(b'{"id":"g"}'), item)
+
+
+def known(base: Item = BASE, *, file: bool = True) -> ItemRecord:
+    name = FileName("u.ics") if file else None
+    return ItemRecord(UID, graph_id=GraphId("g"), file=name, base_local=base, base_remote=base)
+
+
+def decided(
+    record: ItemRecord | None, local: Local, there: Remote | None, policy: str = "remote"
+) -> Decision:
+    return decide(Sides(UID, record, local, there), POLICIES[policy])
+
+
+GUEST = with_master(BASE, attendees=(BOB,))
+BROKEN = Broken(Unreadable("parse-error", 1, "x"), b"", PRINT)
+
+
+@pytest.mark.parametrize(
+    ("record", "local", "there", "kind"),
+    [
+        (None, Absent(), remote(BASE), MakeFile),
+        (None, Absent(), None, Forget),
+        (None, present(BASE), None, MakeEvent),
+        (None, present(BASE), remote(BASE), Merged),
+        (None, BROKEN, remote(BASE), HeldFile),
+        (None, present(None), None, HeldFile),
+        (known(), Same(), remote(BASE), Nothing),
+        (known(), present(BASE), remote(BASE), Nothing),
+        (known(), Same(), remote(EDITED), Merged),
+        (known(), present(EDITED), remote(BASE), Merged),
+        (known(), Absent(), remote(BASE), DeleteEvent),
+        (known(), Absent(), remote(EDITED), RestoreFile),
+        (known(), Absent(), None, Forget),
+        (known(), Same(), None, DeleteFile),
+        (known(), present(BASE), None, DeleteFile),
+        (known(), present(EDITED), None, MakeEvent),
+        (known(GUEST), present(with_master(GUEST, subject="b")), None, KeepText),
+        (known(file=False), Same(), remote(BASE), MakeFile),
+        (known(file=False), Absent(), remote(BASE), MakeFile),
+        (known(), BROKEN, None, HeldFile),
+    ],
+)
+def test_every_meeting_of_two_sides_has_one_outcome(
+    record: ItemRecord | None, local: Local, there: Remote | None, kind: type
+) -> None:
+    """A deletion meets an edit: the edit stays."""
+    assert isinstance(decided(record, local, there), kind)
+
+
+def test_an_answer_alone_does_not_bring_a_deleted_file_back() -> None:
+    """What only the service decides is no edit of the event."""
+    answered = with_master(GUEST, attendees=(msgspec.structs.replace(BOB, status="accepted"),))
+
+    assert isinstance(decided(known(GUEST), Absent(), remote(answered)), DeleteEvent)
+
+
+def test_different_fields_of_both_sides_go_across() -> None:
+    """The title up, the place down."""
+    found = decided(known(), present(EDITED), remote(ELSEWHERE))
+
+    assert isinstance(found, Merged)
+    assert found.merge.push == {FieldKey("", "subject")}
+    assert found.merge.pull == {FieldKey("", "location")}
+
+
+def test_sides_linked_without_a_base_agree_on_what_is_equal() -> None:
+    """After a lost state nothing is pushed or pulled that is the same already (case 6)."""
+    found = decided(None, present(BASE), remote(BASE))
+
+    assert isinstance(found, Merged)
+    assert found.adopting
+    assert found.merge.push | found.merge.pull == frozenset()
+    assert found.merge.conflicts == ()

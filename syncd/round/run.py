@@ -162,6 +162,7 @@ def _sort_files(
     names: Mapping[FileName, Uid],
     missing: frozenset[FileName],
 ) -> None:
+    holds = {one.seen.name: one.uid for one in files}
     for one in sorted(files, key=lambda f: (f.seen.stat.mtime_ns, f.seen.name)):
         uid = one.uid or (names.get(one.seen.name) if one.trouble else None)
         if uid is None:
@@ -170,7 +171,7 @@ def _sort_files(
                 state.missing.add(names[one.seen.name])
             continue
         known = records.get(uid)
-        if _is_duplicate(state, uid, one.seen.name, known, missing, names):
+        if _is_duplicate(state, uid, one.seen.name, known, missing, holds):
             state.loose.append(_duplicate_problem(bench, one, uid))
             continue
         if one.trouble is not None:
@@ -187,13 +188,14 @@ def _is_duplicate(
     name: FileName,
     known: ItemRecord | None,
     missing: frozenset[FileName],
-    names: Mapping[FileName, Uid],
+    holds: Mapping[FileName, Uid | None],
 ) -> bool:
+    """Whether another file, which is still there and still holds it, has the UID already."""
     if uid in state.files or uid in state.broken:
         return True
     if known is None or known.file is None or known.file == name:
         return False
-    return known.file not in missing and names.get(known.file, uid) == uid
+    return known.file not in missing and holds.get(known.file, uid) == uid
 
 
 def _loose_problem(bench: Bench, one: _File) -> Problem:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from syncd.core.owner import Owner
 from syncd.core.rules import Rules
 from syncd.core.state import CalendarKey, CalendarRecord
 from syncd.core.wire.dialects.graph_v1 import GraphV1
-from syncd.core.wire.ics_read import Owner
 from syncd.ports import Clock, LocalFolder, Remote, StateStore
 
 __all__ = ["Bench", "Counts", "Observe"]

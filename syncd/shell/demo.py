@@ -20,8 +20,8 @@ from typing import Any, Final
 from syncd.core.errors import BadAnswer, CommandError, ExitCode
 from syncd.core.ids import AccountName
 from syncd.core.lines import Component, Document, new_line, parse, to_bytes
+from syncd.core.owner import Owner
 from syncd.core.state import Problem
-from syncd.core.wire.ics_read import Owner
 from syncd.core.zones import UTC_ZONE
 from syncd.graph.settings import DevicePrompt
 from syncd.shell.actions import decide_problem, sync_now

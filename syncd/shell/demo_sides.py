@@ -15,7 +15,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from syncd.core.event import Item
-from syncd.core.wire.ics_read import FileItem, Owner, read
+from syncd.core.owner import Owner
+from syncd.core.wire.ics_read import FileItem, read
 from syncd.shell.moments import Span, moments_of
 from syncd.simulator.mailbox import Mailbox
 from syncd.simulator.model import Event as Stored

@@ -20,6 +20,7 @@ from syncd.core.guard import DeletionLimit
 from syncd.core.ids import AccountName, CalendarId, Uid
 from syncd.core.mail import MailPolicy
 from syncd.core.names import folded, folder_name
+from syncd.core.owner import Owner
 from syncd.core.plan import ItemPlan, problem_id
 from syncd.core.rules import Rules
 from syncd.core.state import (
@@ -33,7 +34,7 @@ from syncd.core.state import (
     PutProblems,
 )
 from syncd.core.wire.dialects.graph_v1 import CalendarRow, GraphV1
-from syncd.core.wire.ics_read import Owner, quick_uid
+from syncd.core.wire.ics_read import quick_uid
 from syncd.core.zones import UTC_ZONE, windows_zone
 from syncd.export import EXPORTERS, Snapshot
 from syncd.ports import Clock, FolderLook, Marker, Orphan, Remote

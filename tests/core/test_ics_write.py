@@ -23,7 +23,8 @@ from syncd.core.lines import Document, Line, line_text, parse
 from syncd.core.merge import changed, overlay
 from syncd.core.recurrence import occurrences
 from syncd.core.wire.ics_read import FileItem, read
-from syncd.core.wire.ics_write import Stamps, local_view, render, rewrite
+from syncd.core.wire.ics_rewrite import rewrite
+from syncd.core.wire.ics_write import Stamps, local_view, render
 from tests.strategies import OWNER, items, said, series
 
 UID = Uid("u-1@example.org")

@@ -16,7 +16,8 @@ from syncd.core.merge import changed, overlay
 from syncd.core.recurrence import Recurrence
 from syncd.core.wire.graph import create_body, patch_fields, read_item, uid_of
 from syncd.core.wire.ics_read import FileItem, NotAnEvent, read
-from syncd.core.wire.ics_write import Stamps, local_view, render, rewrite
+from syncd.core.wire.ics_rewrite import rewrite
+from syncd.core.wire.ics_write import Stamps, local_view, render
 from tests.core.test_graph_wire import exception, graph, moment, series
 from tests.strategies import BERLIN, OWNER
 

@@ -17,7 +17,8 @@ from syncd.core.plan.values import Desk, FileJob, ItemPlan
 from syncd.core.state import ItemRecord, Problem
 from syncd.core.wire.graph import stamps
 from syncd.core.wire.holds import Hold
-from syncd.core.wire.ics_write import local_view, render, rewrite
+from syncd.core.wire.ics_rewrite import rewrite
+from syncd.core.wire.ics_write import local_view, render
 
 __all__ = [
     "delete_file",

@@ -27,7 +27,8 @@ from syncd.core.plan.writes import with_writes
 from syncd.core.state import ItemRecord, Problem
 from syncd.core.wire.graph import RemoteEvent, stamps
 from syncd.core.wire.holds import Hold
-from syncd.core.wire.ics_write import local_view, rewrite
+from syncd.core.wire.ics_rewrite import rewrite
+from syncd.core.wire.ics_write import local_view
 
 __all__ = ["ATTENDEE_MAY", "merge_item", "nothing"]
 

@@ -27,9 +27,9 @@ from syncd.core.ids import (
 )
 from syncd.core.mail import Mailing, MailPolicy
 from syncd.core.merge import ABSENT
+from syncd.core.owner import Owner
 from syncd.core.policies import Policy
 from syncd.core.state import ItemRecord, Problem, StoredStat, VerdictRecord
-from syncd.core.wire.ics_read import Owner
 
 __all__ = [
     "Desk",

@@ -273,7 +273,8 @@ def _item_of(record: ItemRecord) -> Item | None:
     agreed = record.base_remote or record.base_local
     if agreed is not None or not record.content:
         return agreed
-    from syncd.core.wire.ics_read import FileItem, Owner, read
+    from syncd.core.owner import Owner
+    from syncd.core.wire.ics_read import FileItem, read
     from syncd.core.zones import UTC_ZONE
 
     told = read(record.content, Owner(frozenset(), UTC_ZONE), None)

@@ -1,0 +1,176 @@
+"""
+What DTSTART, DTEND and DURATION say, and by which zone.
+
+A zone is resolved by its name; a VTIMEZONE block decides only where the name is unknown everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from syncd.core.event import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    AllDay,
+    Timed,
+    When,
+)
+from syncd.core.lines import (
+    Component,
+    Document,
+    Line,
+    unescape,
+)
+from syncd.core.owner import Owner
+from syncd.core.wire.ics_slots import parse_day, parse_duration, parse_wall
+from syncd.core.zones import (
+    WindowsZone,
+    windows_zone,
+    zone_by_rules,
+    zone_info,
+)
+
+__all__ = [
+    "DAY",
+    "LONGEST_DAYS",
+    "UTC",
+    "UTC_INFO",
+    "WALL",
+    "Held",
+    "as_utc",
+    "check_span",
+    "floating_zone",
+    "maybe_all_day",
+    "read_day",
+    "read_duration",
+    "read_wall",
+    "timezone_block",
+    "zone_named",
+]
+
+
+UTC = WindowsZone("UTC")
+
+
+LONGEST_DAYS = 1825
+
+
+class Held(Exception):
+    """Raised inside the reading of one group; becomes a Hold."""
+
+    def __init__(self, code: str, reason: str, line: Line | None, hint: str = "") -> None:
+        super().__init__(reason)
+        self.code, self.reason, self.hint = code, reason, hint
+        self.line = line.number if line else 0
+
+
+def read_day(value: str, line: Line) -> date:
+    day = parse_day(value)
+    if day is None:
+        raise Held("bad-time", "there is no such day", line)
+    _check_year(day.year, line)
+    return day
+
+
+def read_wall(value: str, line: Line) -> datetime:
+    wall = parse_wall(value)
+    if wall is None:
+        raise Held("bad-time", "there is no such time", line)
+    _check_year(wall.year, line)
+    return wall
+
+
+def _check_year(year: int, line: Line) -> None:
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        raise Held("year-out-of-range", "the year is out of range", line)
+
+
+DAY = re.compile(r"[0-9]{8}")
+
+
+WALL = re.compile(r"([0-9]{8}T[0-9]{6})(Z?)")
+
+
+def read_duration(line: Line) -> timedelta:
+    value = parse_duration(line.value)
+    if value is None:
+        raise Held("bad-time", "the DURATION cannot be read", line)
+    return value
+
+
+def maybe_all_day(component: Component, when: Timed) -> When:
+    hint = component.first("X-MICROSOFT-CDO-ALLDAYEVENT")
+    if hint is None or hint.value.strip().upper() != "TRUE":
+        return when
+    midnight = when.start.time() == when.end.time() == datetime.min.time()
+    if not midnight or when.start_zone != when.end_zone or when.end <= when.start:
+        return when
+    return AllDay(when.start.date(), when.end.date())
+
+
+def check_span(when: When, line: Line) -> None:
+    first, last = (
+        (when.start, when.end) if isinstance(when, AllDay) else (when.start.date(), when.end.date())
+    )
+    _check_year(last.year, line)
+    if _ends_first(when):
+        raise Held("ends-before-start", "the event ends before it starts", line)
+    if (last - first).days > LONGEST_DAYS:
+        raise Held("too-long", "the event is longer than 1,825 days", line)
+
+
+def _ends_first(when: When) -> bool:
+    if isinstance(when, AllDay):
+        return when.end <= when.start
+    if when.start_zone == when.end_zone:
+        return when.end < when.start
+    start = when.start.replace(tzinfo=zone_info(WindowsZone(when.start_zone)))
+    return when.end.replace(tzinfo=zone_info(WindowsZone(when.end_zone))) < start
+
+
+def as_utc(wall: datetime, zone: Any) -> datetime:
+    return datetime.fromtimestamp(wall.replace(tzinfo=zone).timestamp(), UTC_INFO).replace(
+        tzinfo=None
+    )
+
+
+UTC_INFO = zone_info(UTC)
+
+
+def zone_named(tzid: str, wall: datetime, document: Document, owner: Owner) -> WindowsZone | None:
+    """The zone that a TZID means in this file: by its name, else by the rules of its VTIMEZONE."""
+    if (zone := windows_zone(tzid)) is not None:
+        return zone
+    block = timezone_block(document, tzid)
+    if block is None:
+        return None
+    until = wall + timedelta(days=400)
+    return zone_by_rules(block, first=wall, last=until, preferred=owner.zone)
+
+
+def floating_zone(document: Document, owner: Owner) -> WindowsZone:
+    """The zone of a file's floating times: the calendar's own (X-WR-TIMEZONE), or the mailbox's."""
+    line = document.calendar.first("X-WR-TIMEZONE")
+    named = windows_zone(unescape(line.value).strip()) if line is not None else None
+    return named or owner.zone
+
+
+def timezone_block(document: Document, tzid: str) -> list[str] | None:
+    for block in document.calendar.components("VTIMEZONE"):
+        line = block.first("TZID")
+        if line is not None and line.value.strip() == tzid:
+            return _flat(block)
+    return None
+
+
+def _flat(component: Component) -> list[str]:
+    lines = [f"BEGIN:{component.name}"]
+    for part in component.parts:
+        if isinstance(part, Component):
+            lines.extend(_flat(part))
+        elif part.name:
+            lines.append(re.sub(rb"\r?\n[ \t]", b"", part.raw).decode().rstrip("\r\n"))
+    lines.append(f"END:{component.name}")
+    return lines

@@ -11,7 +11,15 @@ import pytest
 from syncd.shell.config import load_config
 
 ROOT = Path(__file__).resolve().parents[1]
-SCRIPTS = ("scripts/test", "scripts/check", "scripts/demo", ".ci/run")
+SCRIPTS = (
+    "scripts/test",
+    "scripts/check",
+    "scripts/demo",
+    "scripts/clients",
+    "scripts/bench",
+    "scripts/soak",
+    ".ci/run",
+)
 SHELL_FILES = (*SCRIPTS, "scripts/_venv.sh")
 MADE = {"build", "dist", "__pycache__"}
 TEXTS = {".py", ".md", ".toml", ".sh", ".service", ".timer", ".yml", ".yaml", ".cfg", ".ini", ""}

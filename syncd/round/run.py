@@ -434,7 +434,14 @@ async def _desk(bench: Bench, local: LocalState, moves: Moves) -> Desk:
     if not local.whole:
         names = {folded(name) for name in await bench.store.known_files(bench.key)}
 
-    def new_name(uid: Uid) -> FileName:
+    holders = {folded(one.name): uid for uid, one in local.files.items()}
+    holders |= {folded(one.name): uid for uid, (one, _) in local.broken.items()}
+    loose = {folded(one.file) for one in local.loose}
+
+    def new_name(uid: Uid, former: FileName | None) -> FileName:
+        """The name it had, unless another file bears it by now; else a fresh one."""
+        if former and folded(former) not in loose and holders.get(folded(former), uid) == uid:
+            return former
         name = file_name(uid, names)
         names.add(folded(name))
         return name

@@ -712,6 +712,8 @@ class _Writer:
         self._problems: bool | None = None
 
     def flush(self) -> None:
+        # Names are given up before any is taken: items may exchange theirs in one commit.
+        self._conn.executemany(_FILE_MOVED, self._bulk.pop(_FILE_MOVED, ()))
         for sql, values in self._bulk.items():
             self._conn.executemany(sql, values)
         self._bulk.clear()

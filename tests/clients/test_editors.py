@@ -445,3 +445,17 @@ async def test_an_editor_that_adds_a_byte_order_mark(w: World) -> None:
     assert await w.code() == 0
     assert b"SUMMARY:New" in path.read_bytes()
     assert await quiet(w)
+
+
+async def test_moved_over_a_file_whose_event_was_edited_on_the_service(w: World) -> None:
+    """The edit outlives the deletion: the event comes back as a file with another name."""
+    one, two = w.path("Old"), w.path("Other")
+    [old] = [item for item in w.box.items(w.calendar) if item.values["subject"] == "Old"]
+    run("mv", two, one)
+    w.box.patch(old.immutable_id, {"location": {"displayName": "Bonn"}})
+
+    assert await w.code() == 0
+
+    assert b"SUMMARY:Other" in one.read_bytes()
+    assert sorted(w.subjects()) == subjects(w) == ["Old", "Other"]
+    assert await quiet(w)

@@ -69,8 +69,8 @@ def make_file(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
     remote = sides.remote
     known = sides.known or ItemRecord(sides.uid)
     data = _file_content(known, remote, desk)
-    name = known.file if isinstance(decision, RestoreFile) and known.file else None
-    name = name or desk.new_name(sides.uid)
+    former = known.file if isinstance(decision, RestoreFile) else None
+    name = desk.new_name(sides.uid, former)
     base = local_view(remote.item)
     after = replace(
         known,

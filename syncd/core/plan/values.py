@@ -121,7 +121,7 @@ class Desk:
     foreign_meeting: Literal["hold", "copy"]
     verdicts: Mapping[ProblemId, VerdictRecord]
     open_problems: Mapping[ProblemId, Problem]
-    new_name: Callable[[Uid], FileName]
+    new_name: Callable[[Uid, FileName | None], FileName]
     moving: frozenset[Uid] = frozenset()
 
     def verdict(self, problem: ProblemId, exact: str) -> str:

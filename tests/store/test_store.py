@@ -1,0 +1,227 @@
+"""The state: what is committed together stands or falls together, and survives the process."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from syncd.core.errors import StateError
+from syncd.core.ids import (
+    AccountName,
+    CalendarId,
+    DeltaLink,
+    FileName,
+    Fingerprint,
+    GraphId,
+    ProblemId,
+    Uid,
+)
+from syncd.core.state import (
+    CalendarKey,
+    CalendarRecord,
+    CountDeletion,
+    Doubt,
+    DropDoubt,
+    DropRemote,
+    ItemRecord,
+    NoTodo,
+    Problem,
+    PutDoubt,
+    PutItem,
+    PutProblems,
+    PutRemote,
+    PutView,
+    RemoteRecord,
+    View,
+)
+from syncd.store.store import Store
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+VIEW = View(DeltaLink("link-1"), True, NOW, NOW + timedelta(days=365), NOW, 1)
+
+
+def remote(name: str, uid: str, *exceptions: str) -> RemoteRecord:
+    ids = tuple(GraphId(one) for one in exceptions)
+    return RemoteRecord(GraphId(name), Uid(uid), "etag", b"{}", NOW, 1, False, ids)
+
+
+def item(uid: str, file: str | None) -> ItemRecord:
+    name = FileName(file) if file else None
+    return ItemRecord(Uid(uid), GraphId(f"id-{uid}"), name, Fingerprint("f"), content=b"x")
+
+
+def problem(name: str, *, needs_person: bool, since: datetime = NOW) -> Problem:
+    return Problem(
+        id=ProblemId(name),
+        kind="conflict",
+        code="both-changed",
+        needs_person=needs_person,
+        account=AccountName("work"),
+        calendar="Calendar",
+        uid=Uid("a"),
+        file="a.ics",
+        summary="",
+        line=0,
+        reason="",
+        hint="",
+        since=since,
+    )
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await Store.open(tmp_path / "state.db")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def key(store: Store) -> CalendarKey:
+    record = CalendarRecord(
+        CalendarKey(0),
+        AccountName("work"),
+        CalendarId("cal"),
+        "Calendar",
+        "",
+        "Calendar",
+        True,
+        "active",
+        "new",
+    )
+    return (await store.put_calendar(record)).key
+
+
+async def test_a_failing_commit_leaves_nothing_behind(store: Store, key: CalendarKey) -> None:
+    """The cursor does not move when the rows that it paid for cannot be stored."""
+    broken = replace(remote("r", "u"), raw=None)  # type: ignore[arg-type]
+
+    with pytest.raises(StateError):
+        await store.commit(key, [PutView(VIEW), PutRemote(remote("q", "v")), PutRemote(broken)])
+
+    assert await store.view(key) is None
+    assert await store.remotes_by_id(key, [GraphId("q")]) == {}
+
+
+async def test_what_is_committed_is_there_for_the_next_process(tmp_path: Path) -> None:
+    """Cursor, events and what is still to be done survive."""
+    first = await Store.open(tmp_path / "state.db")
+    await first.commit(CalendarKey(1), [PutView(VIEW), PutRemote(remote("r", "u"))])
+    await first.close()
+
+    second = await Store.open(tmp_path / "state.db")
+
+    assert await second.view(CalendarKey(1)) == VIEW
+    assert await second.todo(CalendarKey(1), 10, Uid("")) == ["u"]
+    await second.close()
+
+
+async def test_items_may_exchange_their_names_in_one_commit(store: Store, key: CalendarKey) -> None:
+    """Also when the first of them has no name at all."""
+    names = [("a", "1.ics"), ("b", "2.ics"), ("c", "3.ics"), ("d", "4.ics")]
+    await store.commit(key, [PutItem(item(uid, name)) for uid, name in names])
+    moved = [("a", None), ("b", "3.ics"), ("c", "4.ics"), ("d", "2.ics")]
+
+    await store.commit(key, [PutItem(item(uid, name)) for uid, name in moved])
+
+    found = await store.items(key, [Uid(uid) for uid, _ in moved])
+    assert {uid: one.file for uid, one in found.items()} == dict(moved)
+
+
+async def test_an_exceptions_id_finds_its_series(store: Store, key: CalendarKey) -> None:
+    """And no longer, once the series is gone."""
+    await store.commit(key, [PutRemote(remote("series", "u", "exc-1", "exc-2"))])
+    found = await store.remotes_by_id(key, [GraphId("exc-2"), GraphId("nobody")])
+    assert {asked: one.graph_id for asked, one in found.items()} == {"exc-2": "series"}
+
+    await store.commit(key, [NoTodo(Uid("u")), DropRemote(GraphId("series"))])
+
+    assert await store.remotes_by_id(key, [GraphId("exc-2")]) == {}
+    assert await store.todo(key, 10, Uid("")) == ["u"]
+
+
+async def test_doubts_stay_until_they_are_settled(store: Store, key: CalendarKey) -> None:
+    """One entry for the same doubt, however often it is raised."""
+    doubt = Doubt(GraphId("x"), "removed")
+    await store.commit(key, [PutDoubt(doubt), PutDoubt(doubt)])
+    assert await store.doubts(key, 10) == [doubt]
+
+    await store.commit(key, [DropDoubt(doubt)])
+
+    assert await store.doubts(key, 10) == []
+
+
+async def test_a_problem_keeps_its_beginning_and_notices_outlive_rounds(
+    store: Store, key: CalendarKey
+) -> None:
+    """What waits for a person goes when it is not listed again; what was decided stays listed."""
+    later = NOW + timedelta(hours=1)
+    await store.commit(key, [PutProblems("a", (problem("p", needs_person=True),))])
+    await store.commit(
+        key,
+        [
+            PutProblems(
+                "a",
+                (
+                    problem("p", needs_person=True, since=later),
+                    problem("n", needs_person=False, since=later),
+                ),
+            )
+        ],
+    )
+    listed = {one.id: one.since for one in await store.problems(key)}
+    assert listed == {"p": NOW, "n": later}
+
+    await store.commit(key, [PutProblems("a")])
+
+    assert [one.id for one in await store.problems(key)] == ["n"]
+
+
+async def test_deletions_count_for_an_hour_also_when_the_clock_is_set_back(
+    store: Store, key: CalendarKey
+) -> None:
+    """Those of the last hour, by side; a clock that went back hides none."""
+    for minutes in (0, 30, 59):
+        at = NOW - timedelta(minutes=minutes)
+        await store.commit(key, [CountDeletion("local", Uid(str(minutes)), at)])
+    hour = timedelta(hours=1)
+
+    assert await store.recent_deletions(key, "local", NOW, hour) == 3
+    assert await store.recent_deletions(key, "remote", NOW, hour) == 0
+    assert await store.recent_deletions(key, "local", NOW + timedelta(minutes=29), hour) == 2
+    assert await store.recent_deletions(key, "local", NOW - timedelta(minutes=50), hour) == 3
+
+
+async def test_a_state_of_a_newer_version_is_not_touched(tmp_path: Path) -> None:
+    """It is refused with a hint, and its bytes stay."""
+    path = tmp_path / "state.db"
+    await (await Store.open(path)).close()
+    conn = sqlite3.connect(path)
+    conn.execute(
+        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at)"
+        " VALUES ('syncd', 'm999_future', 'now')"
+    )
+    conn.commit()
+    conn.close()
+    before = path.read_bytes()
+
+    with pytest.raises(StateError, match="newer version"):
+        await Store.open(path)
+
+    assert path.read_bytes() == before
+
+
+async def test_the_state_and_its_side_files_are_for_the_owner_alone(
+    tmp_path: Path, store: Store, key: CalendarKey
+) -> None:
+    """0600, the write-ahead log included."""
+    await store.commit(key, [PutView(VIEW)])
+
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+
+    assert modes.keys() >= {"state.db", "state.db-wal"}
+    assert set(modes.values()) == {0o600}

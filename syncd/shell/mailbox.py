@@ -39,15 +39,10 @@ from syncd.core.zones import UTC_ZONE, windows_zone
 from syncd.export import EXPORTERS, Snapshot
 from syncd.ports import Clock, FolderLook, Marker, Orphan, Remote
 from syncd.round.desk import Bench, Counts, Observe
+from syncd.round.look import LocalState, read_folder
 from syncd.round.pull import pull
-from syncd.round.run import (
-    LocalState,
-    Moves,
-    RoundReport,
-    dry_round,
-    read_folder,
-    run_round,
-)
+from syncd.round.reconcile import Moves
+from syncd.round.run import RoundReport, dry_round, run_round
 from syncd.shell.config import Account, SyncSettings
 from syncd.store.store import Store
 from syncd.vdir.folder import VdirFolder

@@ -1,0 +1,323 @@
+"""
+What a page only hinted at, settled by reads by id: touched series, new events, and what a view
+does not show, which may be gone, elsewhere, outside the window, or there after all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import msgspec
+
+from syncd.core.delta import (
+    Endless,
+    LoopGuard,
+    Window,
+)
+from syncd.core.errors import BadAnswer, RefusedByService
+from syncd.core.event import AllDay, Item, When, slot_of
+from syncd.core.ids import GraphId, Uid
+from syncd.core.recurrence import occurrences
+from syncd.core.state import (
+    Change,
+    Doubt,
+    DoubtKind,
+    DropDoubt,
+    DropRemote,
+    PutDoubt,
+    PutRemote,
+    PutView,
+    RemoteRecord,
+    View,
+)
+from syncd.core.wire.graph import RemoteEvent, decode_event, read_item, uid_of
+from syncd.core.zones import WindowsZone, instant
+from syncd.ports import Answer, Request
+from syncd.round.desk import Bench
+from syncd.round.linking import Links
+from syncd.round.series import completed, decoded
+
+__all__ = [
+    "DOUBTS_AT_ONCE",
+    "ask_doubts",
+    "fetch_events",
+    "record_of",
+    "refetch",
+    "sweep",
+    "unique_uid",
+]
+
+
+DOUBTS_AT_ONCE = 200
+
+
+def unique_uid(uid: Uid, graph_id: GraphId, used: set[Uid]) -> Uid:
+    """Copies of a meeting share their iCalUId; a folder cannot hold a UID twice."""
+    if uid not in used:
+        return uid
+    return Uid(f"{uid}-{graph_id[-12:]}")
+
+
+def record_of(event: RemoteEvent, raw: bytes, uid: Uid, sweep: int, bench: Bench) -> RemoteRecord:
+    """An event as the store keeps it."""
+    exceptions = tuple(GraphId(one.id) for one in event.exception_occurrences or ())
+    return RemoteRecord(
+        GraphId(event.id), uid, event.etag or "", raw, bench.clock.now(), sweep, False, exceptions
+    )
+
+
+async def ask_doubts(bench: Bench, view: View) -> None:
+    """Ask by id about everything that pages only hinted at."""
+    while doubts := await bench.store.doubts(bench.key, DOUBTS_AT_ONCE):
+        by_kind: dict[DoubtKind, list[GraphId]] = {}
+        for doubt in doubts:
+            by_kind.setdefault(doubt.kind, []).append(doubt.graph_id)
+        known = await bench.store.remotes_by_id(bench.key, [one.graph_id for one in doubts])
+        asked: tuple[DoubtKind, ...] = ("series", "fetch")
+        for kind in asked:
+            if kind in by_kind:
+                await fetch_events(
+                    bench, by_kind[kind], known, sweep=view.sweep, links=None, drop=kind
+                )
+        unproved: tuple[DoubtKind, ...] = ("removed", "unseen")
+        for kind in unproved:
+            if kind in by_kind:
+                await _verify(bench, by_kind[kind], known, view, drop=kind)
+        bench.observe("doubts.settled", {"count": len(doubts)})
+
+
+async def refetch(bench: Bench, series: Sequence[GraphId]) -> None:
+    """Read some series again after a write of ours."""
+    known = await bench.store.remotes_by_id(bench.key, series)
+    view = await bench.store.view(bench.key)
+    sweep = view.sweep if view is not None else 0
+    await fetch_events(bench, series, known, sweep=sweep, links=None, drop="series")
+
+
+async def fetch_events(
+    bench: Bench,
+    ids: Sequence[GraphId],
+    known: Mapping[GraphId, RemoteRecord],
+    *,
+    sweep: int,
+    links: Links | None,
+    drop: DoubtKind,
+) -> None:
+    """Read whole events: series with their exceptions and cancelled slots."""
+    ask = bench.dialect.series if drop == "series" else bench.dialect.event
+    answers = await bench.remote.read_all([ask(bench.calendar.id, one) for one in ids])
+    found: list[tuple[RemoteEvent, bytes]] = []
+    changes: list[Change] = []
+    for graph_id, answer in zip(ids, answers, strict=True):
+        changes.append(DropDoubt(Doubt(graph_id, drop)))
+        if answer.status == 404:
+            if graph_id in known:
+                changes.append(DropRemote(graph_id))
+        elif answer.status >= 300:
+            # One event that may not be read is no reason to stop all the others.
+            bench.observe("event.refused", {"status": answer.status})
+        else:
+            found.append((decoded(answer), answer.body))
+    if drop == "series":
+        found = await completed(bench, found)
+    changes += await _found_changes(bench, found, known, sweep, links)
+    changes += _more_of_series(found) if drop != "series" else []
+    await bench.store.commit(bench.key, changes)
+
+
+def _more_of_series(found: Sequence[tuple[RemoteEvent, bytes]]) -> list[Change]:
+    """A series that was fetched as a plain event lacks its exceptions and cancelled slots."""
+    return [
+        PutDoubt(Doubt(GraphId(event.id), "series"))
+        for event, _ in found
+        if event.recurrence is not None
+    ]
+
+
+async def _found_changes(
+    bench: Bench,
+    found: Sequence[tuple[RemoteEvent, bytes]],
+    known: Mapping[GraphId, RemoteRecord],
+    sweep: int,
+    links: Links | None,
+) -> list[Change]:
+    by_link = links.uids if links is not None else {}
+    uids = {
+        event.id: by_link.get(GraphId(event.id)) or uid_of(event)
+        for event, _ in found
+        if GraphId(event.id) not in known
+    }
+    taken = await bench.store.remotes_by_uid(bench.key, uids.values())
+    used = {uid for uid, records in taken.items()}
+    changes: list[Change] = []
+    for event, raw in found:
+        record = known.get(GraphId(event.id))
+        if record is None:
+            if event.is_draft or event.type in ("occurrence", "exception"):
+                continue
+            uid = uids[event.id]
+            same = [one for one in taken.get(uid, ()) if one.graph_id == event.id]
+            uid = uid if same else unique_uid(uid, GraphId(event.id), used)
+            used.add(uid)
+        else:
+            uid = record.uid
+        changes.append(PutRemote(record_of(event, raw, uid, sweep, bench)))
+        bench.counts.pulled += 1
+    return changes
+
+
+async def _verify(
+    bench: Bench,
+    ids: Sequence[GraphId],
+    known: Mapping[GraphId, RemoteRecord],
+    view: View,
+    *,
+    drop: DoubtKind,
+) -> None:
+    """Ask for what a view does not show: gone, elsewhere, outside, or there after all."""
+    asked = [one for one in ids if one in known]
+    answers = await bench.remote.read_all([_ask_again(bench, known[one]) for one in asked])
+    changes: list[Change] = [DropDoubt(Doubt(one, drop)) for one in ids]
+    alive: list[tuple[RemoteEvent, bytes]] = []
+    for graph_id, answer in zip(asked, answers, strict=True):
+        if answer.status == 404:
+            changes.append(DropRemote(graph_id))
+        elif answer.status >= 300:
+            bench.observe("event.refused", {"status": answer.status})
+        else:
+            alive.append((decoded(answer), answer.body))
+    alive = await completed(bench, alive)
+    changes += await _alive_changes(bench, alive, known, view)
+    await bench.store.commit(bench.key, changes)
+
+
+def _ask_again(bench: Bench, record: RemoteRecord) -> Request:
+    is_series = decode_event(record.raw).recurrence is not None
+    ask = bench.dialect.series if is_series else bench.dialect.event
+    return ask(bench.calendar.id, record.graph_id)
+
+
+async def _alive_changes(
+    bench: Bench,
+    alive: Sequence[tuple[RemoteEvent, bytes]],
+    known: Mapping[GraphId, RemoteRecord],
+    view: View,
+) -> list[Change]:
+    """An answer proves no life: Deleted Items and other calendars answer as well."""
+    homes = await bench.remote.read_all(
+        [bench.dialect.calendar_of(bench.calendar.id, GraphId(event.id)) for event, _ in alive]
+    )
+    changes: list[Change] = []
+    for (event, raw), home in zip(alive, homes, strict=True):
+        graph_id = GraphId(event.id)
+        record = record_of(event, raw, known[graph_id].uid, view.sweep, bench)
+        if _is_elsewhere(home, bench):
+            changes.append(DropRemote(graph_id))
+        elif not _is_inside(event, bench, view):
+            changes.append(PutRemote(replace(record, outside=True)))
+        elif await _is_shown(bench, event, view):
+            changes.append(PutRemote(record))
+        else:
+            changes.append(DropRemote(graph_id))
+    return changes
+
+
+def _is_elsewhere(home: Answer, bench: Bench) -> bool:
+    if home.status != 200:
+        return False
+    try:
+        found = msgspec.json.decode(home.body)
+    except msgspec.DecodeError:
+        return False
+    return isinstance(found, dict) and found.get("id", bench.calendar.id) != bench.calendar.id
+
+
+def _is_inside(event: RemoteEvent, bench: Bench, view: View) -> bool:
+    try:
+        item = read_item(event, bench.owner)
+    except ValueError:
+        return True
+    return _overlaps(item, Window(view.start, view.end), bench)
+
+
+def _overlaps(item: Item, window: Window, bench: Bench) -> bool:
+    """Whether any instance lies in the window; exceptions that moved into it count."""
+    whens: list[When] = [item.master.when]
+    whens += [
+        own.when for own in item.overrides.values() if not isinstance(own.when, msgspec.UnsetType)
+    ]
+    if any(window.overlaps(*_span(when, bench)) for when in whens):
+        return True
+    if item.recurrence is None:
+        return False
+    first = window.start.date() - timedelta(days=1)
+    for day in occurrences(item.recurrence, slot_of(item.master.when), from_date=first):
+        return day <= window.end.date()
+    return False
+
+
+def _span(when: When, bench: Bench) -> tuple[datetime, datetime]:
+    if isinstance(when, AllDay):
+        start = datetime(when.start.year, when.start.month, when.start.day)
+        end = datetime(when.end.year, when.end.month, when.end.day)
+        zone = bench.owner.zone
+        return instant(start, zone), instant(end, zone)
+    return (
+        instant(when.start, WindowsZone(when.start_zone)),
+        instant(when.end, WindowsZone(when.end_zone)),
+    )
+
+
+async def _is_shown(bench: Bench, event: RemoteEvent, view: View) -> bool:
+    """A fresh view decides about what should be inside the window."""
+    window = Window(view.start, view.end)
+    item = read_item(event, bench.owner)
+    start, end = _span(item.master.when, bench)
+    if item.recurrence is None:
+        first, last = start - timedelta(days=1), end + timedelta(days=1)
+    else:
+        first, last = window.start, window.end
+    request = bench.dialect.view(bench.calendar.id, first, last, full=False)
+    guard = LoopGuard()
+    while True:
+        page = bench.dialect.read_list(await bench.remote.read(request), "calendarView")
+        try:
+            guard.check(page.value, page.next_link)
+        except Endless:
+            raise BadAnswer("the service lists the view in an endless circle") from None
+        for raw in page.value:
+            shown = decode_event(raw)
+            if event.id in (shown.id, shown.series_master_id):
+                return True
+        if not page.next_link:
+            return False
+        request = bench.dialect.follow(page.next_link, "calendarView")
+
+
+async def sweep(bench: Bench, view: View, *, whole: bool) -> None:
+    """
+    After a whole view: ask for what it should have shown and did not.
+
+    At the true-up (`whole`) what lies outside the window is asked for as well.
+    """
+    window = Window(view.start, view.end)
+    unseen = await bench.store.unseen(bench.key, view.sweep)
+    doubts = [
+        PutDoubt(Doubt(record.graph_id, "unseen"))
+        for record in unseen
+        if whole or _expected_in(record, window, bench)
+    ]
+    await bench.store.commit(bench.key, doubts)
+    await ask_doubts(bench, view)
+    if view.link is not None:
+        swept = replace(view, true_up_at=bench.clock.now())
+        await bench.store.commit(bench.key, [PutView(swept)])
+
+
+def _expected_in(record: RemoteRecord, window: Window, bench: Bench) -> bool:
+    try:
+        return _overlaps(read_item(decode_event(record.raw), bench.owner), window, bench)
+    except (ValueError, msgspec.DecodeError, RefusedByService):
+        return True

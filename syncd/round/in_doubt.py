@@ -1,0 +1,275 @@
+"""
+Writes whose answers were lost: settled by looking, never by sending blindly again.
+
+Only a create is repeated, byte for byte, with its transaction id. Where looking cannot tell, the
+write becomes a matter for a person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, assert_never
+
+from syncd.core.event import FieldKey, Item, meaning
+from syncd.core.ids import RoundId, Uid
+from syncd.core.merge import ABSENT
+from syncd.core.plan import fields_value, problem_id
+from syncd.core.state import (
+    AddHistory,
+    Change,
+    ClearVerdict,
+    Doubt,
+    DropOutbox,
+    HistoryRecord,
+    ItemRecord,
+    OutboxEntry,
+    Problem,
+    PutDoubt,
+    PutItem,
+    PutProblems,
+    Todo,
+    VerdictRecord,
+)
+from syncd.core.wire.graph import (
+    RemoteEvent,
+    decode_event,
+    read_item,
+    uid_of,
+)
+from syncd.ports import Answered, Lost, Unsent
+from syncd.round.desk import Bench
+from syncd.round.doubts import refetch
+from syncd.round.requests import request_of
+from syncd.round.settle import agreed_record, created_changes, event_of, gone_changes
+
+__all__ = ["settle_doubts"]
+
+
+LOOK_TWICE_S = 5.0
+"""A mailing write that shows no effect is looked at again after this time before it is repeated."""
+
+
+CANNOT_TELL_S = 120.0
+"""After this time an answer that looking cannot find becomes a matter for a person."""
+
+
+async def settle_doubts(
+    bench: Bench, round_: RoundId, verdicts: dict[Any, VerdictRecord]
+) -> set[Uid]:
+    """
+    Settle writes whose answers were lost, by looking. Returns the UIDs that stay in doubt.
+
+    Raises: SyncdError: the service cannot be asked.
+    """
+    waiting: set[Uid] = set()
+    for entry in await bench.store.outbox(bench.key):
+        if not await _settle_doubt(bench, entry, round_, verdicts):
+            waiting.add(entry.uid)
+    return waiting
+
+
+async def _settle_doubt(
+    bench: Bench, entry: OutboxEntry, round_: RoundId, verdicts: dict[Any, VerdictRecord]
+) -> bool:
+    match entry.kind:
+        case "create":
+            return await _doubtful_create(bench, entry, round_)
+        case "delete":
+            return await _doubtful_delete(bench, entry, round_)
+        case "patch" | "delete-occurrence" | "respond":
+            return await _doubtful_change(bench, entry, round_, verdicts)
+        case _:
+            assert_never(entry.kind)
+
+
+async def _doubtful_create(bench: Bench, entry: OutboxEntry, round_: RoundId) -> bool:
+    found = await _find_created(bench, entry)
+    if found is None:
+        outcome = (await bench.remote.write_all([request_of(bench, entry)]))[0]
+        match outcome:
+            case Answered(answer) if 200 <= answer.status < 300:
+                found = event_of(answer), answer.body
+            case Answered(answer) if answer.status == 409:
+                found = await _find_created(bench, entry)
+                if found is None:
+                    return await _cannot_tell(bench, entry)
+            case Answered():
+                await bench.store.commit(bench.key, [DropOutbox(entry.number)])
+                return True
+            case Lost():
+                return False
+            case Unsent(error):
+                raise error
+    event, raw = found
+    records = await bench.store.items(bench.key, [entry.uid])
+    record = records.get(entry.uid, ItemRecord(entry.uid))
+    bench.counts.created += 1
+    await bench.store.commit(
+        bench.key,
+        [
+            DropOutbox(entry.number),
+            *await created_changes(bench, record, entry, event, raw),
+            *_doubt_history(bench, entry, round_, record),
+        ],
+    )
+    return True
+
+
+def _doubt_history(
+    bench: Bench, entry: OutboxEntry, round_: RoundId, record: ItemRecord
+) -> list[Change]:
+    names = tuple(sorted({name for _, name in entry.keys}))
+    return [
+        AddHistory(
+            HistoryRecord(
+                0,
+                round_,
+                bench.clock.now(),
+                bench.calendar.name,
+                entry.uid,
+                "local",
+                entry.kind,
+                names,
+                b"",
+                record.content,
+            )
+        )
+    ]
+
+
+async def _find_created(bench: Bench, entry: OutboxEntry) -> tuple[RemoteEvent, bytes] | None:
+    """The event that a lost create made: by the UID in our extended property, and not one that
+    another item already stands for."""
+    answer = await bench.remote.read(bench.dialect.find_uid(bench.calendar.id, entry.uid))
+    page = bench.dialect.read_list(answer, "find")
+    known = await bench.store.remotes_by_uid(bench.key, [entry.uid])
+    taken = {one.graph_id for one in known.get(entry.uid, ())}
+    for raw in page.value:
+        event = decode_event(raw)
+        if uid_of(event) == entry.uid and event.id not in taken:
+            return event, bytes(raw)
+    for one in known.get(entry.uid, ()):
+        return decode_event(one.raw), one.raw
+    return None
+
+
+async def _doubtful_delete(bench: Bench, entry: OutboxEntry, round_: RoundId) -> bool:
+    assert entry.graph_id is not None
+    answer = await bench.remote.read(bench.dialect.event(bench.calendar.id, entry.graph_id))
+    drop = DropOutbox(entry.number)
+    if answer.status == 404:
+        records = await bench.store.items(bench.key, [entry.uid])
+        record = records.get(entry.uid, ItemRecord(entry.uid))
+        bench.counts.deleted += 1
+        history = _doubt_history(bench, entry, round_, replace(record, content=b""))
+        await bench.store.commit(bench.key, [drop, *gone_changes(bench, entry), *history])
+        return True
+    # It answers: there after all, or in Deleted Items. The view decides; then it is planned anew.
+    await bench.store.commit(bench.key, [drop, PutDoubt(Doubt(entry.graph_id, "removed"))])
+    return True
+
+
+async def _doubtful_change(
+    bench: Bench, entry: OutboxEntry, round_: RoundId, verdicts: dict[Any, VerdictRecord]
+) -> bool:
+    records = await bench.store.items(bench.key, [entry.uid])
+    record = records.get(entry.uid)
+    if record is None or record.graph_id is None or entry.expects is None:
+        await bench.store.commit(bench.key, [DropOutbox(entry.number)])
+        return True
+    await refetch(bench, [record.graph_id])
+    remotes = await bench.store.remotes_by_id(bench.key, [record.graph_id])
+    remote = remotes.get(record.graph_id)
+    if remote is None:  # gone: a declined meeting leaves the calendar
+        await bench.store.commit(bench.key, [DropOutbox(entry.number)])
+        return True
+    item = read_item(decode_event(remote.raw), bench.owner)
+    if _took_effect(entry, item):
+        settled = agreed_record(record, entry, item)
+        history = _doubt_history(bench, entry, round_, record)
+        await bench.store.commit(
+            bench.key, [DropOutbox(entry.number), PutItem(settled), Todo(entry.uid), *history]
+        )
+        return True
+    return await _no_effect(bench, entry, verdicts)
+
+
+def _took_effect(entry: OutboxEntry, item: Item) -> bool:
+    assert entry.expects is not None
+    return all(
+        _same(name, fields_value(entry.expects, FieldKey(slot, name)), _value(item, slot, name))
+        for slot, name in entry.keys
+    )
+
+
+def _value(item: Item, slot: str, name: str) -> Any:
+    return fields_value(item, FieldKey(slot, name))
+
+
+def _same(name: str, wanted: Any, there: Any) -> bool:
+    if wanted is ABSENT or there is ABSENT:
+        return wanted is there
+    return meaning(name, wanted) == meaning(name, there)
+
+
+async def _no_effect(bench: Bench, entry: OutboxEntry, verdicts: dict[Any, VerdictRecord]) -> bool:
+    """Nothing of the write is seen: a silent one is planned anew, a mailing one is watched."""
+    age_s = (bench.clock.now() - entry.since).total_seconds()
+    drop = DropOutbox(entry.number)
+    if entry.kind == "respond" and entry.mail_kind:
+        verdict = verdicts.get(_doubt_id(bench, entry))
+        if verdict is not None and verdict.kind in ("approved", "discarded"):
+            return await _told(bench, entry, verdict)
+        if 0 <= age_s < CANNOT_TELL_S:
+            return False
+        return await _cannot_tell(bench, entry)
+    if entry.mail_kind and 0 <= age_s < LOOK_TWICE_S:
+        await bench.clock.sleep(LOOK_TWICE_S - age_s)
+        return await _doubtful_change(
+            bench,
+            replace(entry, since=entry.since - timedelta(seconds=LOOK_TWICE_S)),
+            RoundId(0),
+            verdicts,
+        )
+    await bench.store.commit(bench.key, [drop, Todo(entry.uid)])
+    return True
+
+
+async def _told(bench: Bench, entry: OutboxEntry, verdict: VerdictRecord) -> bool:
+    """A person said "send again" (approved: planned anew) or "was sent" (discarded: agreed)."""
+    changes: list[Change] = [DropOutbox(entry.number), ClearVerdict(verdict.problem)]
+    if verdict.kind == "discarded":
+        records = await bench.store.items(bench.key, [entry.uid])
+        if entry.uid in records:
+            changes.append(PutItem(agreed_record(records[entry.uid], entry)))
+    await bench.store.commit(bench.key, [*changes, Todo(entry.uid), PutProblems(entry.uid)])
+    return True
+
+
+def _doubt_id(bench: Bench, entry: OutboxEntry) -> Any:
+    calendar = bench.calendar
+    return problem_id(calendar.account, calendar.id, entry.uid, "in-doubt", entry.kind, entry.slot)
+
+
+async def _cannot_tell(bench: Bench, entry: OutboxEntry) -> bool:
+    summary = entry.expects.master.subject if entry.expects is not None else ""
+    problem = Problem(
+        id=_doubt_id(bench, entry),
+        kind="in-doubt",
+        code=f"{entry.kind}-in-doubt",
+        needs_person=True,
+        account=bench.calendar.account,
+        calendar=bench.calendar.name,
+        uid=entry.uid,
+        file="",
+        summary=summary,
+        line=0,
+        reason="its answer was lost, and looking does not tell whether it took effect",
+        hint="`syncd approve ID` sends it again, `syncd discard ID` says that it was sent.",
+        since=entry.since,
+        mail_class=entry.mail_kind,
+        to=entry.mails,
+    )
+    await bench.store.commit(bench.key, [PutProblems(entry.uid, (problem,))])
+    return False

@@ -1,0 +1,90 @@
+"""
+Which events the files of a calendar stand for, where no state tells: on a first sync, an import,
+a recovery. By extended property, by UID, then by equal content, over the whole calendar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from syncd.core.delta import (
+    Endless,
+    LoopGuard,
+)
+from syncd.core.errors import BadAnswer
+from syncd.core.ids import GraphId, Uid
+from syncd.core.wire.graph import RemoteEvent, decode_event, uid_of
+from syncd.round.desk import Bench
+
+__all__ = ["Links", "LocalItem", "find_links"]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalItem:
+    """What linking needs of a file: its subject and start (aware UTC)."""
+
+    subject: str
+    start: datetime
+
+
+@dataclass(slots=True)
+class Links:
+    """Which file UIDs events go by, learnt from the whole calendar: by id, and ids to fetch."""
+
+    uids: dict[GraphId, Uid] = field(default_factory=dict)
+    wanted: list[GraphId] = field(default_factory=list)
+    known: bool = False
+
+
+async def find_links(bench: Bench, locals_: Mapping[Uid, LocalItem]) -> Links:
+    """Look over the whole calendar: by extended property, by UID, then by equal content."""
+    links = Links(known=True)
+    by_content: dict[tuple[str, str], list[GraphId]] = {}
+    by_uid: dict[Uid, GraphId] = {}
+    async for event in _identities(bench):
+        uid = uid_of(event)
+        if event.single_value_extended_properties:
+            links.uids[GraphId(event.id)] = uid
+        if uid in locals_:
+            by_uid[uid] = GraphId(event.id)
+        elif locals_ and event.start is not None:
+            content = (event.subject or "").strip(), event.start.date_time[:16]
+            by_content.setdefault(content, []).append(GraphId(event.id))
+    for uid, local in locals_.items():
+        _link(links, uid, local, by_uid, by_content)
+    return links
+
+
+def _link(
+    links: Links,
+    uid: Uid,
+    local: LocalItem,
+    by_uid: Mapping[Uid, GraphId],
+    by_content: Mapping[tuple[str, str], list[GraphId]],
+) -> None:
+    if uid in by_uid:
+        links.wanted.append(by_uid[uid])
+        return
+    content = local.subject.strip(), local.start.strftime("%Y-%m-%dT%H:%M")
+    alike = by_content.get(content, [])
+    if len(alike) == 1:
+        links.uids[alike[0]] = uid
+        links.wanted.append(alike[0])
+
+
+async def _identities(bench: Bench) -> AsyncIterator[RemoteEvent]:
+    request = bench.dialect.identities(bench.calendar.id)
+    guard = LoopGuard()
+    while True:
+        page = bench.dialect.read_list(await bench.remote.read(request), "identities")
+        try:
+            guard.check(page.value, page.next_link)
+        except Endless:
+            raise BadAnswer("the service lists the calendar in an endless circle") from None
+        for raw in page.value:
+            yield decode_event(raw)
+        if not page.next_link:
+            return
+        request = bench.dialect.follow(page.next_link, "identities")

@@ -1,0 +1,199 @@
+"""One look at a folder, sorted by UID: what changed, what is missing, what cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from syncd.core.ids import FileName, Uid
+from syncd.core.lines import Unreadable
+from syncd.core.names import folded
+from syncd.core.plan import (
+    problem_id,
+    stat_of,
+)
+from syncd.core.state import (
+    ItemRecord,
+    Problem,
+    Restamp,
+)
+from syncd.core.wire.ics_read import FileItem, NotAnEvent, quick_uid, read
+from syncd.ports import FileSeen, FolderLook
+from syncd.round.desk import Bench
+
+__all__ = ["LocalState", "read_folder"]
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A changed file, read as far as its UID."""
+
+    seen: FileSeen
+    uid: Uid | None
+    trouble: Unreadable | None
+    not_an_event: bool = False
+
+
+@dataclass(slots=True)
+class LocalState:
+    """
+    What one look at the folder says, by UID.
+
+    `missing` are known UIDs whose file is gone and that turned up under no other name here;
+    `whole` is False when the folder was not looked at.
+    """
+
+    standing: str = "ours"
+    whole: bool = True
+    files: dict[Uid, FileSeen] = field(default_factory=dict)
+    broken: dict[Uid, tuple[FileSeen, Unreadable]] = field(default_factory=dict)
+    missing: set[Uid] = field(default_factory=set)
+    renamed: dict[Uid, FileName] = field(default_factory=dict)
+    loose: list[Problem] = field(default_factory=list)
+    restamped: list[Restamp] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+
+
+async def read_folder(bench: Bench, look: FolderLook | None) -> LocalState:
+    """Sort one look at the folder by UID; None where nothing was looked at."""
+    if look is None:
+        return LocalState(whole=False)
+    state = LocalState(standing=look.standing)
+    known_names = await bench.store.known_files(bench.key)
+    state.names = {folded(name) for name in known_names}
+    state.names |= {folded(one.name) for one in look.changed}
+    state.names |= {folded(one.name) for one in look.trouble}
+    state.restamped = [Restamp(name, stat_of(stat)) for name, stat in look.restamped.items()]
+    files = [_read_head(bench, seen) for seen in look.changed]
+    uids = [one.uid for one in files if one.uid is not None]
+    records = await bench.store.items(bench.key, uids)
+    names = await bench.store.uids_of_files(
+        bench.key, [*look.missing, *(one.seen.name for one in files)]
+    )
+    _sort_files(bench, state, files, records, names, look.missing)
+    _sort_missing(state, names, look.missing)
+    _sort_trouble(bench, state, look, names)
+    return state
+
+
+def _read_head(bench: Bench, seen: FileSeen) -> _File:
+    uid = quick_uid(seen.data)
+    found = read(seen.data, bench.owner, None)
+    if isinstance(found, FileItem):
+        return _File(seen, found.uid, None)
+    if isinstance(found, NotAnEvent):
+        return _File(seen, None, None, not_an_event=True)
+    return _File(seen, Uid(uid) if uid and found.code not in _NO_UID else None, found)
+
+
+_NO_UID = frozenset({"several-uids", "no-uid", "not-an-event"})
+
+
+def _sort_files(
+    bench: Bench,
+    state: LocalState,
+    files: Sequence[_File],
+    records: Mapping[Uid, ItemRecord],
+    names: Mapping[FileName, Uid],
+    missing: frozenset[FileName],
+) -> None:
+    holds = {one.seen.name: one.uid for one in files}
+    for one in sorted(files, key=lambda f: (f.seen.stat.mtime_ns, f.seen.name)):
+        uid = one.uid or (names.get(one.seen.name) if one.trouble else None)
+        if uid is None:
+            state.loose.append(_loose_problem(bench, one))
+            if one.seen.name in names:
+                state.missing.add(names[one.seen.name])
+            continue
+        known = records.get(uid)
+        if _is_duplicate(state, uid, one.seen.name, known, missing, holds):
+            state.loose.append(_duplicate_problem(bench, one, uid))
+            continue
+        if one.trouble is not None:
+            state.broken[uid] = one.seen, one.trouble
+        else:
+            state.files[uid] = one.seen
+        if known is not None and known.file is not None and known.file != one.seen.name:
+            state.renamed[uid] = one.seen.name
+
+
+def _is_duplicate(
+    state: LocalState,
+    uid: Uid,
+    name: FileName,
+    known: ItemRecord | None,
+    missing: frozenset[FileName],
+    holds: Mapping[FileName, Uid | None],
+) -> bool:
+    """Whether another file, which is still there and still holds it, has the UID already."""
+    if uid in state.files or uid in state.broken:
+        return True
+    if known is None or known.file is None or known.file == name:
+        return False
+    return known.file not in missing and holds.get(known.file, uid) == uid
+
+
+def _loose_problem(bench: Bench, one: _File) -> Problem:
+    if one.not_an_event:
+        trouble = Unreadable("not-an-event", 0, "the file holds no event; it is left alone")
+    else:
+        assert one.trouble is not None
+        trouble = one.trouble
+    return _file_problem(bench, one.seen.name, trouble, needs_person=not one.not_an_event)
+
+
+def _duplicate_problem(bench: Bench, one: _File, uid: Uid) -> Problem:
+    trouble = Unreadable("duplicate-uid", 0, "another file of this folder has the same UID")
+    return _file_problem(bench, one.seen.name, trouble, needs_person=True, uid=uid)
+
+
+def _file_problem(
+    bench: Bench,
+    name: FileName,
+    trouble: Unreadable,
+    *,
+    needs_person: bool,
+    uid: Uid | None = None,
+) -> Problem:
+    calendar = bench.calendar
+    hints = {
+        "duplicate-uid": "Give the copy a UID of its own, or remove it.",
+        "not-an-event": "Nothing to do; other programs may use it.",
+        "no-uid": "Add a UID line with a text that no other event has.",
+        "several-uids": "Put each event into a file of its own.",
+    }
+    return Problem(
+        id=problem_id(calendar.account, calendar.id, f"file:{name}", trouble.code),
+        kind="unreadable" if trouble.code != "duplicate-uid" else "hold",
+        code=trouble.code,
+        needs_person=needs_person,
+        account=calendar.account,
+        calendar=calendar.name,
+        uid=uid,
+        file=name,
+        summary="",
+        line=trouble.line,
+        reason=trouble.reason,
+        hint=hints.get(trouble.code, "Mend the file, or move it out of the folder."),
+        since=bench.clock.now(),
+    )
+
+
+def _sort_missing(
+    state: LocalState, names: Mapping[FileName, Uid], missing: frozenset[FileName]
+) -> None:
+    found = state.files.keys() | state.broken.keys()
+    state.missing |= {uid for name, uid in names.items() if name in missing and uid not in found}
+    # A known name that now holds another UID took its former item away.
+    for uid, seen in state.files.items():
+        former = names.get(seen.name)
+        if former is not None and former != uid and former not in found:
+            state.missing.add(former)
+
+
+def _sort_trouble(
+    bench: Bench, state: LocalState, look: FolderLook, names: Mapping[FileName, Uid]
+) -> None:
+    for one in look.trouble:
+        trouble = Unreadable(one.code, 0, one.reason)
+        state.loose.append(_file_problem(bench, one.name, trouble, needs_person=True))

@@ -1,0 +1,242 @@
+"""Every item that moved on either side, brought together, decided and planned; nothing is done."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from syncd.core.decide import (
+    Absent,
+    Broken,
+    Local,
+    Nothing,
+    Present,
+    Remote,
+    Same,
+    Sides,
+    decide,
+)
+from syncd.core.ids import FileName, Uid
+from syncd.core.names import file_name, folded
+from syncd.core.plan import (
+    DeletionCounts,
+    Desk,
+    ItemPlan,
+    hold_creations,
+    hold_deletions,
+    plan_item,
+)
+from syncd.core.policies import POLICIES
+from syncd.core.state import (
+    ItemRecord,
+    Problem,
+    RemoteRecord,
+    Side,
+)
+from syncd.core.wire.graph import decode_event, read_item
+from syncd.core.wire.ics_read import FileItem, read
+from syncd.ports import FileSeen
+from syncd.round.desk import Bench
+from syncd.round.look import LocalState
+
+__all__ = ["NO_MOVES", "Moves", "guarded", "planned", "planning_desk"]
+
+
+CHUNK = 500
+
+
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """
+    UIDs on their way between calendars of the account.
+
+    `away`: missing here, their file turned up elsewhere and is not followed there yet, so they are
+    no deletions for now. `here`: new here, known elsewhere. `done`: missing here and followed
+    elsewhere by now: they go here without counting as deletions.
+    """
+
+    away: frozenset[Uid] = frozenset()
+    here: frozenset[Uid] = frozenset()
+    done: frozenset[Uid] = frozenset()
+
+
+NO_MOVES = Moves()
+
+
+async def planned(
+    bench: Bench, local: LocalState, moves: Moves, desk: Desk, waiting: set[Uid]
+) -> AsyncIterator[list[ItemPlan]]:
+    """Decide and plan every item that moved on either side, some hundred at a time."""
+    async for uids in _moved(bench, local):
+        wanted = [uid for uid in uids if uid not in waiting and uid not in moves.away]
+        sides = await _sides(bench, wanted, local)
+        yield [_plan(one, desk) for one in sides]
+
+
+async def _moved(bench: Bench, local: LocalState) -> AsyncIterator[Sequence[Uid]]:
+    changed = list(dict.fromkeys([*local.files, *local.broken, *sorted(local.missing)]))
+    for at in range(0, len(changed), CHUNK):
+        yield changed[at : at + CHUNK]
+    seen = frozenset(changed)
+    last = Uid("")
+    while uids := await bench.store.todo(bench.key, CHUNK, last):
+        last = uids[-1]
+        yield [uid for uid in uids if uid not in seen]
+
+
+async def planning_desk(bench: Bench, local: LocalState, moves: Moves) -> Desk:
+    calendar, rules = bench.calendar, bench.rules
+    names = local.names
+    if not local.whole:
+        names = {folded(name) for name in await bench.store.known_files(bench.key)}
+
+    holders = {folded(one.name): uid for uid, one in local.files.items()}
+    holders |= {folded(one.name): uid for uid, (one, _) in local.broken.items()}
+    loose = {folded(one.file) for one in local.loose}
+
+    def new_name(uid: Uid, former: FileName | None) -> FileName:
+        """The name it had, unless another file bears it by now; else a fresh one."""
+        if former and folded(former) not in loose and holders.get(folded(former), uid) == uid:
+            return former
+        name = file_name(uid, names)
+        names.add(folded(name))
+        return name
+
+    return Desk(
+        account=calendar.account,
+        calendar=calendar.id,
+        calendar_name=calendar.name,
+        owner=bench.owner,
+        now=bench.clock.now(),
+        policy=POLICIES[rules.conflict],
+        mail=rules.mail,
+        may_write=rules.two_way and calendar.can_edit,
+        why_not=_why_not(bench),
+        replace_rich=rules.replace_rich_bodies,
+        foreign_meeting=rules.foreign_meeting,
+        verdicts=await bench.store.verdicts(),
+        open_problems={one.id: one for one in await bench.store.problems(bench.key)},
+        new_name=new_name,
+        moving=moves.here | moves.away,
+    )
+
+
+def _why_not(bench: Bench) -> str:
+    if not bench.rules.two_way:
+        return 'the calendar is followed one way (direction = "pull")'
+    return "" if bench.calendar.can_edit else "the calendar is read-only"
+
+
+async def _sides(bench: Bench, uids: Sequence[Uid], local: LocalState) -> list[Sides]:
+    records = await bench.store.items(bench.key, uids)
+    remotes = await bench.store.remotes_by_uid(bench.key, uids)
+    found = []
+    for uid in uids:
+        known = records.get(uid)
+        known = _with_name(known, uid, local)
+        remote = _remote(bench, remotes.get(uid, ()), known)
+        side = _local(bench, uid, local, known)
+        found.append(Sides(uid, known, side, remote))
+    return found
+
+
+def _with_name(known: ItemRecord | None, uid: Uid, local: LocalState) -> ItemRecord | None:
+    """The record with the name that the file has now; a new file's record begins with its name."""
+    if known is not None:
+        return replace(known, file=local.renamed[uid]) if uid in local.renamed else known
+    seen = local.files.get(uid) or (local.broken[uid][0] if uid in local.broken else None)
+    return ItemRecord(uid, file=seen.name) if seen is not None else None
+
+
+def _remote(
+    bench: Bench, records: Sequence[RemoteRecord], known: ItemRecord | None
+) -> Remote | None:
+    for record in sorted(records, key=lambda one: one.graph_id != (known and known.graph_id)):
+        try:
+            event = decode_event(record.raw)
+            return Remote(record, event, read_item(event, bench.owner))
+        except (ValueError, msgspec.DecodeError) as error:
+            bench.observe("event.unreadable", {"reason": str(error)[:200]})
+    return None
+
+
+def _local(bench: Bench, uid: Uid, local: LocalState, known: ItemRecord | None) -> Local:
+    if uid in local.broken:
+        seen, trouble = local.broken[uid]
+        return Broken(trouble, seen.data, seen.fingerprint)
+    if uid in local.files:
+        return _present(bench, local.files[uid], known)
+    if uid in local.missing or known is None or known.file is None:
+        return Absent()
+    return Same()
+
+
+def _present(bench: Bench, seen: FileSeen, known: ItemRecord | None) -> Local:
+    base = known.base_local if known is not None else None
+    delete = bench.rules.delete_cancelled_overrides
+    file = read(seen.data, bench.owner, base, delete_cancelled=delete)
+    assert isinstance(file, FileItem)
+    saved_at = datetime.fromtimestamp(seen.stat.mtime_ns / 1e9, UTC)
+    return Present(file, seen.data, seen.fingerprint, saved_at)
+
+
+def _plan(sides: Sides, desk: Desk) -> ItemPlan:
+    known = sides.known
+    if known is not None and known.local_only and not isinstance(sides.local, Absent):
+        return ItemPlan(sides.uid, Nothing(), sides, _as_seen(known, sides))
+    return plan_item(sides, decide(sides, desk.policy), desk)
+
+
+def _as_seen(known: ItemRecord, sides: Sides) -> ItemRecord:
+    """A file that is not followed on the service is known by its bytes alone."""
+    if not isinstance(sides.local, Present):
+        return known
+    return replace(known, content=sides.local.data, fingerprint=sides.local.fingerprint, stat=None)
+
+
+async def guarded(
+    bench: Bench, plans: list[ItemPlan], local: LocalState, desk: Desk, moves: Moves
+) -> tuple[list[ItemPlan], list[Problem]]:
+    """The guards that look at all items together, and what they hold."""
+    counts = await bench.store.counts(bench.key)
+    problems: list[Problem] = []
+    plans, found = hold_creations(plans, bench.calendar.phase, bench.rules.max_imports, desk)
+    problems += found
+    sides: tuple[Side, ...] = ("local", "remote")
+    for side in sides:
+        recent = await bench.store.recent_deletions(bench.key, side, bench.clock.now(), HOUR)
+        figures = DeletionCounts(recent, counts["items"], bench.rules.limit)
+        moved = [plan for plan in plans if plan.uid in moves.done]
+        plans = [plan for plan in plans if plan.uid not in moves.done]
+        plans, problem = hold_deletions(plans, side, figures, desk)
+        plans += moved
+        problems += [problem] if problem is not None else []
+    return plans, problems + _folder_problem(local, desk)
+
+
+_STANDING = {
+    "missing": ("folder-missing", "the calendar's folder is not there"),
+    "unmarked": ("folder-unmarked", "the calendar's folder lost its marker (.syncd)"),
+    "foreign": ("folder-foreign", "the calendar's folder is marked as another calendar's"),
+}
+
+
+def _folder_problem(local: LocalState, desk: Desk) -> list[Problem]:
+    if local.standing == "ours":
+        return []
+    code, reason = _STANDING[local.standing]
+    problem = desk.problem(
+        "folder",
+        code,
+        None,
+        reason=f"{reason}: nothing is deleted, written or sent",
+        hint="Mount the disk or put the folder back; `syncd approve ID` fills a new one.",
+        exact=code,
+    )
+    return [problem]

@@ -1,0 +1,322 @@
+"""
+What follows from an answered write: bases, events, history; from a refused one, a problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+import msgspec
+
+from syncd.core.errors import BadAnswer, SyncdError
+from syncd.core.event import FieldKey, Item
+from syncd.core.ids import GraphId, RoundId
+from syncd.core.merge import overlay
+from syncd.core.plan import ItemPlan, Write, problem_id, refusal_digest
+from syncd.core.state import (
+    AddHistory,
+    Change,
+    ClearVerdict,
+    CountDeletion,
+    Doubt,
+    DropItem,
+    DropOutbox,
+    DropRemote,
+    HistoryRecord,
+    ItemRecord,
+    OutboxEntry,
+    Problem,
+    PutDoubt,
+    PutItem,
+    PutOutbox,
+    PutProblems,
+    PutRemote,
+    RemoteRecord,
+    Todo,
+)
+from syncd.core.wire.dialects.graph_v1 import error_code
+from syncd.core.wire.graph import (
+    RemoteEvent,
+    decode_event,
+    read_item,
+)
+from syncd.core.wire.ics_write import local_view
+from syncd.ports import Answer, Request
+from syncd.round.desk import Bench
+from syncd.round.doubts import record_of, refetch
+
+__all__ = [
+    "Leaving",
+    "agreed_record",
+    "created_changes",
+    "event_of",
+    "gone_changes",
+    "reread_series",
+    "settle_accepted",
+    "settle_refused",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """One write with its plan and its request; `entry` is its journal entry."""
+
+    plan: ItemPlan
+    write: Write
+    entry: OutboxEntry
+    request: Request
+
+
+async def settle_accepted(
+    bench: Bench, one: Leaving, answer: Answer, round_: RoundId, reread: list[GraphId]
+) -> None:
+    entry, plan = one.entry, one.plan
+    record = await _record(bench, plan)
+    changes: list[Change] = [DropOutbox(entry.number)]
+    changes += [ClearVerdict(problem) for problem in plan.used_verdicts]
+    changes += _history(bench, plan, entry, round_)
+    match entry.kind:
+        case "create":
+            event = event_of(answer)
+            changes += await created_changes(bench, record, entry, event, answer.body)
+            bench.counts.created += 1
+        case "patch" if not entry.slot:
+            changes += _patched(bench, record, entry, event_of(answer), answer.body, one)
+            bench.counts.updated += 1
+        case "delete":
+            assert entry.graph_id is not None
+            changes += gone_changes(bench, entry)
+            bench.counts.deleted += 1
+        case "patch" | "delete-occurrence" | "respond":
+            changes.append(PutItem(agreed_record(record, entry)))
+            if entry.kind == "respond":
+                bench.counts.answered += 1
+            else:
+                bench.counts.updated += 1
+        case _:
+            assert_never(entry.kind)
+    if plan.sides.remote is not None and _needs_reread(one):
+        reread.append(plan.sides.remote.record.graph_id)
+    await bench.store.commit(bench.key, changes)
+
+
+def _needs_reread(one: Leaving) -> bool:
+    """Answers do not carry exceptions and cancelled slots: a touched series is read again."""
+    if one.entry.kind == "delete":
+        return False
+    remote = one.plan.sides.remote
+    assert remote is not None
+    return (
+        bool(one.entry.slot) or one.entry.kind == "respond" or remote.event.recurrence is not None
+    )
+
+
+async def _record(bench: Bench, plan: ItemPlan) -> ItemRecord:
+    """The item as the state has it by now (its file may have been written in this round)."""
+    found = await bench.store.items(bench.key, [plan.uid])
+    return found.get(plan.uid) or plan.record or ItemRecord(plan.uid)
+
+
+def event_of(answer: Answer) -> RemoteEvent:
+    try:
+        return decode_event(answer.body)
+    except msgspec.DecodeError as error:
+        raise BadAnswer(f"the service's answer to a write cannot be read: {error}") from None
+
+
+async def created_changes(
+    bench: Bench, record: ItemRecord, entry: OutboxEntry, event: RemoteEvent, raw: bytes
+) -> list[Change]:
+    assert entry.expects is not None
+    view = await bench.store.view(bench.key)
+    sweep = view.sweep if view is not None else 0
+    remote = record_of(event, raw, entry.uid, sweep, bench)
+    item = replace(
+        record,
+        graph_id=remote.graph_id,
+        base_local=entry.expects,
+        base_remote=read_item(event, bench.owner),
+        fingerprint=None,
+        stat=None,
+    )
+    return [PutRemote(remote, quiet=True), PutItem(item), Todo(entry.uid)]
+
+
+def _patched(
+    bench: Bench,
+    record: ItemRecord,
+    entry: OutboxEntry,
+    event: RemoteEvent,
+    raw: bytes,
+    one: Leaving,
+) -> list[Change]:
+    """
+    The named fields are agreed, as the answer has them; whatever else the answer shows is news.
+    """
+    remote = one.plan.sides.remote
+    assert remote is not None
+    if remote.event.recurrence is not None or event.recurrence is not None:
+        return [PutItem(agreed_record(record, entry))]
+    seen = record_of(event, raw, entry.uid, remote.record.sweep, bench)
+    after = read_item(event, bench.owner)
+    return [PutRemote(seen), PutItem(agreed_record(record, entry, after))]
+
+
+def agreed_record(record: ItemRecord, entry: OutboxEntry, answer: Item | None = None) -> ItemRecord:
+    """Both bases moved to what was sent, and to what the answer says of it."""
+    assert entry.expects is not None
+    if record.base_local is None or record.base_remote is None:
+        return record
+    keys = frozenset(FieldKey(slot, name) for slot, name in entry.keys)
+    return replace(
+        record,
+        base_local=overlay(record.base_local, keys, entry.expects),
+        base_remote=overlay(record.base_remote, keys, answer or entry.expects),
+        fingerprint=None,
+        stat=None,
+    )
+
+
+def gone_changes(bench: Bench, entry: OutboxEntry) -> list[Change]:
+    assert entry.graph_id is not None
+    return [
+        DropRemote(entry.graph_id),
+        DropItem(entry.uid),
+        CountDeletion("local", entry.uid, bench.clock.now()),
+    ]
+
+
+def _history(bench: Bench, plan: ItemPlan, entry: OutboxEntry, round_: RoundId) -> list[Change]:
+    known = plan.sides.known
+    record = HistoryRecord(
+        0,
+        round_,
+        bench.clock.now(),
+        bench.calendar.name,
+        entry.uid,
+        "local",
+        entry.kind,
+        tuple(sorted({name for _, name in entry.keys})),
+        known.content if known is not None else b"",
+        plan.record.content if plan.record is not None and entry.kind != "delete" else b"",
+    )
+    return [AddHistory(record)]
+
+
+async def reread_series(
+    bench: Bench, accepted: Sequence[Leaving], series: Sequence[GraphId]
+) -> None:
+    """
+    Read touched events again, and move the remote bases to what they say of the agreed fields.
+
+    When this fails the next round reads them: the fields are agreed as they were sent.
+    """
+    unique = list(dict.fromkeys(series))
+    try:
+        await refetch(bench, unique)
+    except SyncdError:
+        await bench.store.commit(
+            bench.key, [PutDoubt(Doubt(graph_id, "series")) for graph_id in unique]
+        )
+        return
+    remotes = await bench.store.remotes_by_id(bench.key, unique)
+    items = await bench.store.items(bench.key, [one.plan.uid for one in accepted])
+    changes: list[Change] = []
+    for one in accepted:
+        remote = one.plan.sides.remote
+        fresh = remotes.get(remote.record.graph_id) if remote is not None else None
+        record = items.get(one.plan.uid)
+        if fresh is not None and record is not None and record.base_remote is not None:
+            changes.append(PutItem(_as_reread(bench, record, one, fresh)))
+    await bench.store.commit(bench.key, changes)
+
+
+def _as_reread(bench: Bench, record: ItemRecord, one: Leaving, fresh: RemoteRecord) -> ItemRecord:
+    item = read_item(decode_event(fresh.raw), bench.owner)
+    assert record.base_remote is not None
+    assert record.base_local is not None
+    keys = frozenset(FieldKey(slot, name) for slot, name in one.entry.keys)
+    base_remote = overlay(record.base_remote, keys, item)
+    if not one.write.reshapes:
+        return replace(record, base_remote=base_remote)
+    # Exceptions that the service dropped by itself are not a person's doing: they are put again.
+    local = local_view(item)
+    return replace(
+        record,
+        base_remote=msgspec.structs.replace(
+            base_remote, overrides=item.overrides, cancelled=item.cancelled
+        ),
+        base_local=msgspec.structs.replace(
+            record.base_local, overrides=local.overrides, cancelled=local.cancelled
+        ),
+    )
+
+
+_MOVED = (404, 409, 412, 423)
+
+
+async def settle_refused(bench: Bench, one: Leaving, answer: Answer) -> bool:
+    """A definite no; whether the next round may already do better."""
+    entry = one.entry
+    drop = DropOutbox(entry.number)
+    if entry.kind in ("delete", "delete-occurrence") and answer.status == 404:
+        changes: list[Change] = [drop]
+        if entry.kind == "delete":
+            changes += gone_changes(bench, entry)
+        await bench.store.commit(bench.key, changes + _ask_about(one))
+        return True
+    if answer.status in _MOVED and entry.kind != "create":
+        # Someone else moved it: the next pull tells how, and the merge starts from there.
+        await bench.store.commit(bench.key, [drop, *_ask_about(one)])
+        return True
+    if entry.kind == "create" and answer.status == 409:
+        await bench.store.commit(bench.key, [PutOutbox(replace(entry, state="doubt"))])
+        return True
+    bench.counts.refused += 1
+    problem = _refusal(bench, one, answer)
+    await bench.store.commit(
+        bench.key, [drop, PutProblems(one.plan.uid, (*one.plan.problems, problem))]
+    )
+    return False
+
+
+def _ask_about(one: Leaving) -> list[Change]:
+    remote = one.plan.sides.remote
+    if remote is None:
+        return []
+    return [PutDoubt(Doubt(remote.record.graph_id, "removed"))]
+
+
+_CODES = {
+    "ErrorOccurrenceCrossingBoundary": "crosses-neighbour",
+    "ErrorQuotaExceeded": "mailbox-full",
+    "ErrorAccessDenied": "access-denied",
+}
+
+
+def _refusal(bench: Bench, one: Leaving, answer: Answer) -> Problem:
+    code = error_code(answer) or str(answer.status)
+    entry, plan = one.entry, one.plan
+    known = plan.sides.known
+    item = entry.expects
+    return Problem(
+        id=problem_id(
+            bench.calendar.account, bench.calendar.id, plan.uid, "refused", entry.kind, entry.slot
+        ),
+        kind="refused",
+        code=_CODES.get(code, code),
+        needs_person=True,
+        account=bench.calendar.account,
+        calendar=bench.calendar.name,
+        uid=plan.uid,
+        file=str(known.file or "") if known else "",
+        summary=item.master.subject if item is not None else "",
+        line=0,
+        reason=f"the service refused to {entry.kind.replace('-', ' ')} it: {answer.status} {code}",
+        hint="Change the file; it is tried again when it is saved.",
+        since=bench.clock.now(),
+        fields=tuple(sorted({name for _, name in entry.keys})),
+        exact=refusal_digest(one.write),
+    )

@@ -100,7 +100,7 @@ def _five_weeks(start: datetime) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one process cost and asked; `requests` are parts of batches too, `posts` whole ones."""
+    """What one process cost and asked; `requests` counts batches and their parts."""
 
     usage: Usage
     requests: int = 0
@@ -199,7 +199,8 @@ class Bench:
             if b"ATTENDEE" not in file.read_bytes()
         ]
         marks = {
-            f"local {number} {at}": file for at, file in enumerate(Random(number).sample(files, EDITS))
+            f"local {number} {at}": file
+            for at, file in enumerate(Random(number).sample(files, EDITS))
         }
         for mark, file in marks.items():
             file.write_bytes(with_summary(file.read_bytes(), mark))
@@ -290,7 +291,8 @@ def medians(runs: Sequence[dict[str, Step]]) -> dict[str, Step]:
 def table(steps: dict[str, Step], events: int, runs: int) -> Iterator[str]:
     """Yield the lines of the report."""
     yield f"{events} events in one calendar; medians of {runs}; CPU is user + system"
-    yield f"{'':28} {'CPU s':>7} {'wall s':>7} {'peak MB':>8} {'requests':>9} {'pages':>6} {'/floor':>7}"
+    heads = f"{'CPU s':>7} {'wall s':>7} {'peak MB':>8} {'requests':>9} {'pages':>6} {'/floor':>7}"
+    yield f"{'':28} {heads}"
     floor = steps["floor"].usage.cpu_s
     for name, title in STEPS:
         usage, step = steps[name].usage, steps[name]

@@ -22,7 +22,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from time import monotonic
 from typing import Any
 from urllib.parse import urlencode
 
@@ -31,7 +30,17 @@ from syncd.simulator.server import SimulatorServer
 from syncd.simulator.service import Service
 from syncd.simulator.tokens import StaticTokens
 
-__all__ = ["ME", "Installation", "Served", "Usage", "finished", "serve", "served"]
+__all__ = [
+    "ME",
+    "TOKEN",
+    "ZONE",
+    "Installation",
+    "Served",
+    "Usage",
+    "finished",
+    "serve",
+    "served",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 ME = "me@example.org"
@@ -79,16 +88,23 @@ class Served:
         """Ask a control endpoint. Raises: ValueError: the service refused."""
         query = "?" + urlencode(asked) if asked and method == "GET" else ""
         body = json.dumps(asked) if asked and method != "GET" else None
+        return self._asked(method, f"/_simulator/{path}{query}", body)
+
+    def _asked(self, method: str, path: str, body: str | None = None) -> Any:
         connection = http.client.HTTPConnection(self.origin.partition("//")[2], timeout=120)
         try:
-            connection.request(method, f"/_simulator/{path}{query}", body)
+            connection.request(method, path, body, {"Authorization": f"Bearer {TOKEN}"})
             answer = connection.getresponse()
             told = json.loads(answer.read())
         finally:
             connection.close()
         if answer.status != 200:
-            raise ValueError(f"{method} {path} {asked}: {told}")
+            raise ValueError(f"{method} {path} {body or ''}: {told}")
         return told
+
+    def calendar(self) -> str:
+        """The id of the default calendar."""
+        return str(self._asked("GET", "/v1.0/me/calendar")["id"])
 
     def do(self, action: str, **asked: Any) -> Any:
         """What a person does in Outlook."""
@@ -155,18 +171,32 @@ class Usage:
     peak_mb: float
 
 
+# The kernel counts what a process was before exec among its peak: a copy of a big parent would be
+# measured as big. So a small one starts it, and is the one that waits for it.
+_METER = """
+import json, os, sys, time
+begin = time.monotonic()
+told = os.dup(1)
+os.dup2(2, 1)
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+wall_s, code = time.monotonic() - begin, os.waitstatus_to_exitcode(status)
+cost = [code, wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024]
+os.write(told, json.dumps(cost).encode())
+"""
+
+
 def finished(command: Sequence[str], log: Path) -> Usage:
     """Run a Python command to its end, its output into `log`; what it cost, as the kernel says."""
     with log.open("ab") as output:
-        begin = monotonic()
-        process = subprocess.Popen(
-            [sys.executable, *command], stdout=output, stderr=output, env=_environment()
+        told = subprocess.run(
+            [sys.executable, "-ISc", _METER, sys.executable, *command],
+            stdout=subprocess.PIPE,
+            stderr=output,
+            env=_environment(),
+            check=True,
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        wall_s = monotonic() - begin
-    process.returncode = os.waitstatus_to_exitcode(status)
-    cpu_s = usage.ru_utime + usage.ru_stime
-    return Usage(process.returncode, wall_s, cpu_s, usage.ru_maxrss / 1024)
+    return Usage(*json.loads(told.stdout))
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +283,7 @@ class Installation:
 
     def kept(self) -> bytes:
         """All versions in the history and all problems, to be searched for what was saved."""
-        state = sqlite3.connect(f"file:{self.root / 'state' / 'syncd.db'}?mode=ro", uri=True)
+        state = sqlite3.connect(f"file:{self.root / 'state' / 'state.db'}?mode=ro", uri=True)
         try:
             history = state.execute("SELECT before, after FROM history").fetchall()
             problems = state.execute("SELECT detail, reason FROM problem").fetchall()

@@ -18,7 +18,7 @@ import msgspec
 from syncd.core.ids import DeltaLink, GraphId
 from syncd.core.state import View
 from syncd.core.wire.dialects.graph_v1 import DeltaPage
-from syncd.core.wire.graph import RemoteEvent, decode_event, decode_row
+from syncd.core.wire.graph import Row, decode_row
 
 __all__ = [
     "Endless",
@@ -66,7 +66,7 @@ def due_window(view: View | None, now: datetime, past_days: int, future_days: in
 class PageRows:
     """The rows of a page by kind; `series` are ids of masters of which something moved."""
 
-    singles: tuple[tuple[RemoteEvent, bytes], ...]
+    singles: tuple[tuple[Row, bytes], ...]
     series: tuple[GraphId, ...]
     removed: tuple[GraphId, ...]
     unreadable: int
@@ -74,7 +74,7 @@ class PageRows:
 
 def read_rows(page: DeltaPage) -> PageRows:
     """Sort the rows of a page; later rows of the same id win. Unreadable rows are counted."""
-    singles: dict[str, tuple[RemoteEvent, bytes]] = {}
+    singles: dict[str, tuple[Row, bytes]] = {}
     series: dict[GraphId, None] = {}
     removed: dict[GraphId, None] = {}
     unreadable = 0
@@ -90,7 +90,7 @@ def read_rows(page: DeltaPage) -> PageRows:
             elif head.series_master_id:
                 series[GraphId(head.series_master_id)] = None
             else:
-                singles[head.id] = (decode_event(raw), bytes(raw))
+                singles[head.id] = (head, bytes(raw))
                 removed.pop(GraphId(head.id), None)
         except msgspec.DecodeError:
             unreadable += 1

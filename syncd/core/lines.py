@@ -313,8 +313,13 @@ def param(line: Line, name: str) -> str:
     return ""
 
 
+_NOT_PLAIN = re.compile(r'[\x00-\x1f\x7f",;:^]')
+
+
 def quoted(value: str) -> str:
     """A parameter value as a line may hold it: RFC 6868 carets, quotes where they are needed."""
+    if not _NOT_PLAIN.search(value):
+        return value
     value = "".join(c for c in value if c >= " " and c != "\x7f")
     if '"' in value or "^" in value:
         value = value.replace("^", "^^").replace('"', "^'")

@@ -45,6 +45,8 @@ def is_item_name(name: str) -> bool:
 
 def folded(name: str) -> str:
     """The form under which two names are one to a file system that folds case or normalises."""
+    if name.isascii():
+        return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 

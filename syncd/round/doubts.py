@@ -32,7 +32,7 @@ from syncd.core.state import (
     RemoteRecord,
     View,
 )
-from syncd.core.wire.graph import RemoteEvent, decode_event, read_item, uid_of
+from syncd.core.wire.graph import RemoteEvent, Row, decode_event, read_item, uid_of
 from syncd.core.zones import WindowsZone, instant
 from syncd.ports import Answer, Request
 from syncd.round.desk import Bench
@@ -60,7 +60,9 @@ def unique_uid(uid: Uid, graph_id: GraphId, used: set[Uid]) -> Uid:
     return Uid(f"{uid}-{graph_id[-12:]}")
 
 
-def record_of(event: RemoteEvent, raw: bytes, uid: Uid, sweep: int, bench: Bench) -> RemoteRecord:
+def record_of(
+    event: RemoteEvent | Row, raw: bytes, uid: Uid, sweep: int, bench: Bench
+) -> RemoteRecord:
     """An event as the store keeps it."""
     exceptions = tuple(GraphId(one.id) for one in event.exception_occurrences or ())
     return RemoteRecord(

@@ -109,7 +109,7 @@ async def _doubtful_create(bench: Bench, entry: OutboxEntry, round_: RoundId) ->
         bench.key,
         [
             DropOutbox(entry.number),
-            *await created_changes(bench, record, entry, event, raw),
+            *await created_changes(bench, record, entry, event, raw, late=True),
             *_doubt_history(bench, entry, round_, record),
         ],
     )

@@ -36,7 +36,7 @@ from syncd.core.state import (
     View,
 )
 from syncd.core.wire.dialects.graph_v1 import is_dead_token
-from syncd.core.wire.graph import RemoteEvent, uid_of
+from syncd.core.wire.graph import Row, uid_of
 from syncd.ports import Answer
 from syncd.round.desk import Bench
 from syncd.round.doubts import (
@@ -211,7 +211,7 @@ async def _row_changes(bench: Bench, rows: PageRows, view: View, links: Links) -
     changes: list[Change] = [PutDoubt(Doubt(one, "series")) for one in rows.series]
     changes += _removed_changes(rows.removed, known)
     seen: list[GraphId] = []
-    fresh: list[tuple[RemoteEvent, bytes]] = []
+    fresh: list[tuple[Row, bytes]] = []
     for event, raw in rows.singles:
         record = known.get(GraphId(event.id))
         if record is None:
@@ -241,7 +241,7 @@ def _removed_changes(
 
 
 async def _fresh_changes(
-    bench: Bench, fresh: Sequence[tuple[RemoteEvent, bytes]], view: View, links: Links
+    bench: Bench, fresh: Sequence[tuple[Row, bytes]], view: View, links: Links
 ) -> list[Change]:
     """New events; on a first view their UIDs are known from the listing, else asked for."""
     fresh = [(event, raw) for event, raw in fresh if not event.is_draft]

@@ -11,6 +11,8 @@ import msgspec
 from syncd.core.decide import (
     Absent,
     Broken,
+    DeleteEvent,
+    DeleteFile,
     Local,
     Nothing,
     Present,
@@ -93,8 +95,6 @@ async def _moved(bench: Bench, local: LocalState) -> AsyncIterator[Sequence[Uid]
 async def planning_desk(bench: Bench, local: LocalState, moves: Moves) -> Desk:
     calendar, rules = bench.calendar, bench.rules
     names = local.names
-    if not local.whole:
-        names = {folded(name) for name in await bench.store.known_files(bench.key)}
 
     holders = {folded(one.name): uid for uid, one in local.files.items()}
     holders |= {folded(one.name): uid for uid, (one, _) in local.broken.items()}
@@ -204,20 +204,27 @@ async def guarded(
     bench: Bench, plans: list[ItemPlan], local: LocalState, desk: Desk, moves: Moves
 ) -> tuple[list[ItemPlan], list[Problem]]:
     """The guards that look at all items together, and what they hold."""
-    counts = await bench.store.counts(bench.key)
+    plans, problems = hold_creations(plans, bench.calendar.phase, bench.rules.max_imports, desk)
+    if any(isinstance(plan.decision, DeleteEvent | DeleteFile) for plan in plans):
+        moved = [plan for plan in plans if plan.uid in moves.done]
+        others = [plan for plan in plans if plan.uid not in moves.done]
+        others, held = await _deletions_guarded(bench, others, desk)
+        plans, problems = [*others, *moved], problems + held
+    return plans, problems + _folder_problem(local, desk)
+
+
+async def _deletions_guarded(
+    bench: Bench, plans: list[ItemPlan], desk: Desk
+) -> tuple[list[ItemPlan], list[Problem]]:
+    known_now = (await bench.store.counts(bench.key))["items"]
     problems: list[Problem] = []
-    plans, found = hold_creations(plans, bench.calendar.phase, bench.rules.max_imports, desk)
-    problems += found
     sides: tuple[Side, ...] = ("local", "remote")
     for side in sides:
         recent = await bench.store.recent_deletions(bench.key, side, bench.clock.now(), HOUR)
-        figures = DeletionCounts(recent, counts["items"], bench.rules.limit)
-        moved = [plan for plan in plans if plan.uid in moves.done]
-        plans = [plan for plan in plans if plan.uid not in moves.done]
+        figures = DeletionCounts(recent, known_now, bench.rules.limit)
         plans, problem = hold_deletions(plans, side, figures, desk)
-        plans += moved
         problems += [problem] if problem is not None else []
-    return plans, problems + _folder_problem(local, desk)
+    return plans, problems
 
 
 _STANDING = {

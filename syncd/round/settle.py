@@ -127,8 +127,21 @@ def event_of(answer: Answer) -> RemoteEvent:
 
 
 async def created_changes(
-    bench: Bench, record: ItemRecord, entry: OutboxEntry, event: RemoteEvent, raw: bytes
+    bench: Bench,
+    record: ItemRecord,
+    entry: OutboxEntry,
+    event: RemoteEvent,
+    raw: bytes,
+    *,
+    late: bool = False,
 ) -> list[Change]:
+    """
+    A new event as it was answered.
+
+    Args: late: it was found, or answered to a repeated create, some time after it was made. By
+        then people may have changed it, and what they changed must count as their change: agreed
+        is what was sent, not what is there now.
+    """
     assert entry.expects is not None
     view = await bench.store.view(bench.key)
     sweep = view.sweep if view is not None else 0
@@ -137,7 +150,7 @@ async def created_changes(
         record,
         graph_id=remote.graph_id,
         base_local=entry.expects,
-        base_remote=read_item(event, bench.owner),
+        base_remote=entry.expects if late else read_item(event, bench.owner),
         fingerprint=None,
         stat=None,
     )

@@ -48,10 +48,8 @@ CREATE TABLE item (
     calendar INTEGER NOT NULL, uid TEXT NOT NULL, graph_id TEXT, file TEXT, fingerprint TEXT,
     mtime_ns INTEGER, ctime_ns INTEGER, size INTEGER, inode INTEGER,
     local_only INTEGER NOT NULL DEFAULT 0,
-    base_local BLOB, base_remote BLOB, content BLOB NOT NULL, UNIQUE (calendar, uid));
+    base_local BLOB, base_remote BLOB, content BLOB NOT NULL, UNIQUE (uid, calendar));
 CREATE UNIQUE INDEX item_file ON item (calendar, file) WHERE file IS NOT NULL;
-CREATE INDEX item_graph_id ON item (calendar, graph_id);
-CREATE INDEX item_uid ON item (uid);
 CREATE TABLE todo (
     calendar INTEGER NOT NULL, uid TEXT NOT NULL, PRIMARY KEY (calendar, uid)) WITHOUT ROWID;
 CREATE TABLE doubt (
@@ -83,7 +81,6 @@ CREATE TABLE history (
     calendar INTEGER NOT NULL, uid TEXT NOT NULL, side TEXT NOT NULL, what TEXT NOT NULL,
     fields TEXT NOT NULL, before BLOB, after BLOB);
 CREATE INDEX history_uid ON history (uid);
-CREATE INDEX history_at ON history (at);
 """
 
 _VIEWS = """

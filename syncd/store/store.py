@@ -965,7 +965,7 @@ _FILE_MOVED = "UPDATE item SET file = NULL WHERE calendar = ? AND file = ? AND u
 _ITEM = (
     "INSERT INTO item (calendar, uid, graph_id, file, fingerprint, mtime_ns, ctime_ns, size,"
     " inode, local_only, base_local, base_remote, content)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (calendar, uid) DO UPDATE SET"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid, calendar) DO UPDATE SET"
     " graph_id = excluded.graph_id, file = excluded.file, fingerprint = excluded.fingerprint,"
     " mtime_ns = excluded.mtime_ns, ctime_ns = excluded.ctime_ns, size = excluded.size,"
     " inode = excluded.inode, local_only = excluded.local_only,"

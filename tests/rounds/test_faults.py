@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from syncd.simulator.faults import FaultKind, Faults, RandomPlan
+from syncd.simulator.model import Event
 from syncd.simulator.switches import Switches
 from tests.rounds.world import World, event, ics, world
 
@@ -222,3 +223,28 @@ async def test_five_per_cent_faults_of_every_kind_lose_and_double_nothing(
         assert w.mails() == []
         made = [name for name, _ in there if name.startswith("New")]
         assert len(made) == len(set(made))
+
+
+@pytest.mark.parametrize("kind", [FaultKind.RESET_AFTER, FaultKind.TIMEOUT_AFTER])
+async def test_what_others_changed_before_a_lost_create_was_found_is_their_change(
+    tmp_path: Path, kind: FaultKind
+) -> None:
+    """An event is edited on both sides before its create is settled: neither version is lost."""
+    async with world(tmp_path, faults=Faults()) as w:
+        await w.code()
+        w.write("a.ics", ics("a", "Ours"))
+        w.server.faults.script(kind, method="^POST$", path="/events")
+        w.server.faults.script(FaultKind.UNAVAILABLE, path="filter=", times=100_000)
+        assert await w.code() == 5
+        w.server.faults.clear()
+        [item] = w.box.items(w.calendar)
+        w.box.patch(Event(item).id, {"subject": "Theirs, later"})
+        w.edit("Ours", b"SUMMARY:Ours", b"SUMMARY:Ours, later")
+
+        w.clock.advance(90)
+        await settled(w)
+
+        [item] = w.box.items(w.calendar)
+        assert item.values["subject"] == "Theirs, later"
+        [problem] = await w.store.problems()
+        assert (problem.kind, problem.local) == ("conflict", "Ours, later")

@@ -163,12 +163,17 @@ class RemoteEvent(Struct, rename="camel"):
 
 
 class Row(Struct, rename="camel"):
-    """The head of a delta row: enough to tell which kind it is."""
+    """The head of a delta row: which kind it is, which event, and in which version."""
 
     id: str
     type: str | None = None
+    etag: str | None = msgspec.field(default="", name="@odata.etag")
+    i_cal_uid: str | None = msgspec.field(default="", name="iCalUId")
     series_master_id: str | None = None
+    is_draft: bool | None = False
     removed: dict[str, Any] | None = msgspec.field(default=None, name="@removed")
+    single_value_extended_properties: list[_Extended] | None = None
+    exception_occurrences: list[RemoteEvent] | None = None
 
 
 _event_decoder = msgspec.json.Decoder(RemoteEvent)
@@ -188,7 +193,7 @@ def decode_row(raw: bytes | msgspec.Raw) -> Row:
 # --- identity ---
 
 
-def uid_of(event: RemoteEvent) -> Uid:
+def uid_of(event: RemoteEvent | Row) -> Uid:
     """
     The UID of the event's file: the one it was created with from a file, else Graph's iCalUId.
 
@@ -199,7 +204,8 @@ def uid_of(event: RemoteEvent) -> Uid:
         uid = one_line(extended.value or "")
         if uid and extended.id.casefold() == ICAL_UID_PROPERTY.casefold():
             return Uid(uid)
-    unwrapped = _unwrapped(event.i_cal_uid or "", series=event.recurrence is not None)
+    series = isinstance(event, RemoteEvent) and event.recurrence is not None
+    unwrapped = _unwrapped(event.i_cal_uid or "", series=series)
     return Uid(one_line(unwrapped) or one_line(f"graph-{event.id}"))
 
 

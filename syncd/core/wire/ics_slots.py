@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, timedelta
 
-from icalendar.prop import vDuration
-
 from syncd.core.event import FIRST_YEAR, LAST_YEAR, AllDay, When
 from syncd.core.lines import Line, param
 from syncd.core.zones import WindowsZone, instant, wall_time, windows_zone, zone_info
@@ -117,6 +115,9 @@ def parse_wall(value: str) -> datetime | None:
 
 def parse_duration(value: str) -> timedelta | None:
     """A DURATION value (RFC 5545 3.3.6)."""
+    # Imported where it is needed: most files have no duration, and every start would pay for it.
+    from icalendar.prop import vDuration
+
     try:
         found = vDuration.from_ical(value.strip().upper())  # type: ignore[no-untyped-call]
     except (ValueError, TypeError, OverflowError):

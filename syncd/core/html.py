@@ -328,7 +328,8 @@ class _Writer:
         if self.verbatim:
             self._verbatim(text)
             return
-        text = _SPACE_RUN.sub(" ", text)
+        if "  " in text or not text.isprintable():  # only then can there be a run of spaces
+            text = _SPACE_RUN.sub(" ", text)
         if text != " ":
             self.fresh = False
             self.out.append(text)

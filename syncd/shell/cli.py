@@ -7,6 +7,7 @@ remedy and an exit code. A command's module is imported when it is called for, n
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -99,6 +100,9 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; nothing is raised."""
     # Whatever is made from here on, by us or by a library, is for its owner alone.
     os.umask(0o077)
+    # A sync makes events by the thousand and drops them by the page, none of them in circles:
+    # Python's cycle collector finds nothing, the more often it looks the more it costs.
+    gc.set_threshold(50_000, 20, 50)
     try:
         result: Any = cli.main(list(arguments), prog_name="syncd", standalone_mode=False)
         sys.stdout.flush()

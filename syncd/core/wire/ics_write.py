@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -127,15 +128,16 @@ def _still_own(item: Item, slot: date) -> Changes:
 
 def render(uid: Uid, item: Item, stamps: Stamps, owner: Owner) -> bytes:
     """A whole new file for an item, the same bytes for the same item (whoever the owner is)."""
-    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", f"PRODID:{PRODID}"]
-    for tzid in _zones_of(item):
-        lines.extend(zone_block(tzid, first_year(item)))
-    lines.extend(vevent_texts(uid, item.master, stamps, _series_lines(item)))
+    head = b"".join([_HEAD, *(_zone_bytes(tzid, first_year(item)) for tzid in _zones_of(item))])
+    lines = vevent_texts(uid, item.master, stamps, _series_lines(item))
     for slot in sorted(item.overrides):
         slot_line = _recurrence_id(slot, item.master.when)
         lines.extend(vevent_texts(uid, effective(item, slot), stamps, [slot_line], item.master))
     lines.append("END:VCALENDAR")
-    return b"".join([_folded(line) for line in lines])
+    return head + b"".join([_folded(line) for line in lines])
+
+
+_HEAD = f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:{PRODID}\r\n".encode()
 
 
 def _folded(line: str) -> bytes:
@@ -163,6 +165,11 @@ def first_year(item: Item) -> int:
 def zone_block(tzid: str, year: int) -> list[str]:
     # The block starts at a round year, so that it does not differ from file to file.
     return vtimezone_lines(tzid, tzid, from_year=max(1970, year - year % 10))
+
+
+@lru_cache(maxsize=256)
+def _zone_bytes(tzid: str, year: int) -> bytes:
+    return b"".join([_folded(line) for line in zone_block(tzid, year)])
 
 
 def _series_lines(item: Item) -> list[str]:

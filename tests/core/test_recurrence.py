@@ -342,8 +342,8 @@ def test_day_before_the_start_is_no_occurrence() -> None:
 
 def test_far_window_of_an_endless_series_costs_nothing() -> None:
     """Eight thousand years of days are skipped, not walked."""
-    begun = time.perf_counter()
+    begun = time.process_time()
 
     far = next(occurrences(Recurrence("daily", 7), date(1, 1, 1), from_date=date(9990, 1, 1)))
     assert far.weekday() == date(1, 1, 1).weekday()
-    assert time.perf_counter() - begun < 0.01
+    assert time.process_time() - begun < 0.5

@@ -413,10 +413,10 @@ def test_every_refusal_says_why() -> None:
 )
 def test_hostile_rule_is_answered_at_once(value: str, start: date) -> None:
     """No rule makes the reader crash or walk through millennia."""
-    begun = time.perf_counter()
+    begun = time.process_time()
 
     assert isinstance(from_rrule(value, start, None), Recurrence | Inexpressible)
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 5
 
 
 @st.composite

@@ -412,6 +412,8 @@ class _Rewriter:
             for name in mine & _INHERITED
             if not (_owns(own, name) or (own is None and _owns(said, name)))
         }
+        if any(name in mine and not _owns(own, name) for name in _OF_PEOPLE):
+            inherited.add("attendees")  # the owner's line stands among lines that it may own
         if names & {"is_cancelled"} or (mine & {"is_cancelled"} and not _owns(own, "is_cancelled")):
             inherited.add("is_cancelled")
         before = effective(self.now, slot) if self.now and said is not None else None
@@ -463,6 +465,9 @@ class _Rewriter:
 
 
 _INHERITED = frozenset((*_OWNED, "show_as", "when", "attendees", "reminder_min", "join_url"))
+
+
+_OF_PEOPLE = ("organizer", "response", "invited_as")
 
 
 def _owns(own: Changes | None, name: str) -> bool:

@@ -1,0 +1,18 @@
+"""
+What all tests share: searches by hypothesis repeat themselves, so that a red run means a change.
+
+`SYNCD_SEARCH=1` searches anew instead.
+"""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "suite",
+    derandomize=not os.environ.get("SYNCD_SEARCH"),
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("suite")

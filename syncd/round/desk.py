@@ -36,7 +36,6 @@ class Counts:
     held: int = 0
     in_doubt: int = 0
     refused: int = 0
-    drift: int = 0
 
     def anything(self) -> bool:
         """Whether the round moved anything."""

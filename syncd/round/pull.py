@@ -60,7 +60,6 @@ SKEW_LIMIT_S = 600.0
 class Pulled:
     """What a pull found out besides what it stored."""
 
-    opened_view: bool = False
     clock_off: bool = False
     unreadable_rows: int = 0
 
@@ -79,7 +78,6 @@ async def pull(bench: Bench, locals_: Mapping[Uid, LocalItem], *, true_up: bool)
     fresh = await _due(bench, view, pulled, true_up=true_up)
     links = Links()
     if fresh is not None:
-        pulled.opened_view = True
         view = _opened(view, fresh, bench.clock.now())
         if bench.calendar.phase != "live":
             links = await find_links(bench, locals_)

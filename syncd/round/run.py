@@ -41,7 +41,7 @@ from syncd.round.files import write_files
 from syncd.round.in_doubt import settle_doubts
 from syncd.round.linking import LocalItem
 from syncd.round.look import LocalState
-from syncd.round.pull import pull
+from syncd.round.pull import Pulled, pull
 from syncd.round.push import push
 from syncd.round.reconcile import NO_MOVES, Moves, guarded, planned, planning_desk
 
@@ -81,7 +81,7 @@ async def run_round(
     """
     report = RoundReport(bench.counts)
     try:
-        await pull(bench, await _unlinked(bench, local), true_up=true_up)
+        _tell(bench, await pull(bench, await _unlinked(bench, local), true_up=true_up))
         report.waiting = await settle_doubts(bench, round_, await bench.store.verdicts())
     except SyncdError as error:
         report.trouble = error
@@ -94,6 +94,14 @@ async def run_round(
     report.watching = len(report.waiting) - await _listed(bench, report.waiting)
     report.again |= report.watching > 0
     return report
+
+
+def _tell(bench: Bench, pulled: Pulled) -> None:
+    """What a person may want to know of a pull that went well."""
+    if pulled.clock_off:
+        bench.observe("clock.off", {"seconds": round(bench.remote.clock_skew_s or 0)})
+    if pulled.unreadable_rows:
+        bench.observe("rows.unreadable", {"count": pulled.unreadable_rows})
 
 
 async def _listed(bench: Bench, waiting: set[Uid]) -> int:

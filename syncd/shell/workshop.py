@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from tempfile import mkdtemp
@@ -29,7 +30,7 @@ from syncd.shell.without_effect import settings_without_effect
 from syncd.store.store import Store
 from syncd.vdir.folder import VdirFolder
 
-__all__ = ["StateLock", "StoredPauses", "Workshop", "login_of", "make_state_dir", "state_lock"]
+__all__ = ["StoredPauses", "Workshop", "login_of", "make_state_dir", "state_lock"]
 
 DATABASE = "state.db"
 LOCK = "lock"
@@ -60,17 +61,6 @@ def make_state_dir(config: Config) -> None:
             f"the state folder {config.state_dir} cannot be made: {error.strerror}",
             hint="Set state_dir to a folder that you may write to.",
         ) from error
-
-
-class StateLock:
-    """Held while one process uses the state folder."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def release(self) -> None:
-        """Let another process in."""
-        os.close(self._fd)
 
 
 @contextmanager
@@ -163,27 +153,48 @@ class Workshop:
                 path = _copied(path, stack)
             store = await Store.open(path)
             stack.push_async_callback(store.close)
-            mailboxes = {}
-            for name, account in config.accounts.items():
-                remote = await stack.enter_async_context(
-                    GraphRemote(
-                        account.base_url,
-                        login_of(config, account, clock),
-                        pauses=StoredPauses(store, name),
-                        clock=clock,
-                        ca_file=account.ca_file,
-                        patience=Patience(patience_s),
-                        observe=observe,
-                    )
-                )
-
-                def make_folder(path: Path, marker: Marker, mode: int) -> VdirFolder:
-                    return VdirFolder(path, marker=marker, file_mode=mode, clock=clock)
-
-                mailboxes[name] = Mailbox(
-                    account, config.export_dir, store, remote, clock, make_folder, observe
-                )
+            parts = _Parts(config, store, clock, observe, patience_s)
+            mailboxes = {
+                name: await stack.enter_async_context(parts.mailbox(account))
+                for name, account in config.accounts.items()
+            }
             yield cls(config, store, mailboxes, clock)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What every mailbox is built from."""
+
+    config: Config
+    store: Store
+    clock: Clock
+    observe: Observe
+    patience_s: float
+
+    @asynccontextmanager
+    async def mailbox(self, account: Account) -> AsyncIterator[Mailbox]:
+        remote = GraphRemote(
+            account.base_url,
+            login_of(self.config, account, self.clock),
+            pauses=StoredPauses(self.store, account.name),
+            clock=self.clock,
+            ca_file=account.ca_file,
+            patience=Patience(self.patience_s),
+            observe=self.observe,
+        )
+        async with remote:
+            yield Mailbox(
+                account,
+                self.config.export_dir,
+                self.store,
+                remote,
+                self.clock,
+                self._folder,
+                self.observe,
+            )
+
+    def _folder(self, path: Path, marker: Marker, mode: int) -> VdirFolder:
+        return VdirFolder(path, marker=marker, file_mode=mode, clock=self.clock)
 
 
 def _copied(path: Path, stack: AsyncExitStack) -> Path:

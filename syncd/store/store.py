@@ -374,15 +374,6 @@ class Store:
 
         return await self._run(read)
 
-    async def all_remotes(self, calendar: CalendarKey) -> list[RemoteRecord]:
-        """Every known event of a calendar."""
-
-        def read() -> list[RemoteRecord]:
-            sql = "SELECT * FROM remote WHERE calendar = ? ORDER BY rowid"
-            return [rows.remote_of(row) for row in self._all(sql, calendar)]
-
-        return await self._run(read)
-
     # --- items -------------------------------------------------------------------------------
 
     async def todo(self, calendar: CalendarKey, most: int, after: Uid) -> list[Uid]:

@@ -15,9 +15,9 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from syncd.core.errors import BadAnswer, RefusedByService
-from syncd.core.ids import CalendarId, DeltaLink, GraphId, Uid
+from syncd.core.ids import CalendarId, GraphId, Uid
 from syncd.core.wire.exchange import Answer, Request
-from syncd.core.wire.graph import ICAL_UID_PROPERTY, RemoteEvent, decode_event
+from syncd.core.wire.graph import ICAL_UID_PROPERTY
 
 __all__ = [
     "CalendarRow",
@@ -277,18 +277,6 @@ class GraphV1:
     def read_list(self, answer: Answer, label: str) -> ListPage:
         """One page of a list. Raises BadAnswer, RefusedByService."""
         return _decoded(answer, ListPage, label)
-
-    def read_event(self, answer: Answer, label: str) -> RemoteEvent:
-        """One event. Raises BadAnswer, RefusedByService."""
-        refuse(answer, label)
-        try:
-            return decode_event(answer.body)
-        except msgspec.DecodeError as error:
-            raise BadAnswer(f"the service's answer to {label} cannot be read: {error}") from None
-
-    def next_link(self, page: DeltaPage | ListPage) -> DeltaLink | None:
-        """The link to the next page."""
-        return DeltaLink(page.next_link) if page.next_link else None
 
     # --- paths -------------------------------------------------------------------------------
 

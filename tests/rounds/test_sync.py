@@ -485,3 +485,25 @@ async def test_another_mailbox_behind_the_same_account_is_refused(tmp_path: Path
 
         assert await w.code() == 2
         assert w.writes() == []
+
+
+async def test_a_discarded_meeting_stays_a_file_until_its_guests_change(tmp_path: Path) -> None:
+    """Nothing is sent and nothing listed; without the guests it is an event like any other."""
+    async with world(tmp_path) as w:
+        await w.code()
+        guest = "ATTENDEE:mailto:bob@example.org"
+        w.write("m.ics", ics("m", "Meeting", "20260310T100000", "20260310T110000", guest))
+        assert await w.code() == 4
+        [problem] = await w.store.problems()
+        await w.decide(problem, "discarded")
+        w.clear()
+        assert await w.code() == 0
+        assert await w.code() == 0
+        assert w.writes() == []
+        assert await w.store.problems() == []
+
+        w.write("m.ics", ics("m", "Alone"))
+        assert await w.code() == 0
+
+        assert [one.values["subject"] for one in w.box.items(w.calendar)] == ["Alone"]
+        assert w.mails() == []

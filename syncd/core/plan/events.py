@@ -106,9 +106,8 @@ def _create(plan: ItemPlan, item: Item, desk: Desk) -> ItemPlan:
         problem = mail_problem(sides, mailing, desk, would="create the meeting")
         stands = mail_stands(problem, mailing, desk)
         if stands == "discarded":
-            assert plan.record is not None
-            local_only = replace(plan.record, local_only=True)
-            return replace(plan, record=local_only, used_verdicts=(problem.id,))
+            # The file stays by itself for as long as it would invite these same people.
+            return plan
         if stands == "held":
             return replace(plan, problems=(*plan.problems, problem))
         used = (problem.id,)

@@ -14,7 +14,7 @@ from typing import Any, assert_never
 from syncd.core.event import FieldKey, Item, meaning
 from syncd.core.ids import RoundId, Uid
 from syncd.core.merge import ABSENT
-from syncd.core.plan import fields_value, problem_id
+from syncd.core.plan import fields_value, mail_code, problem_id
 from syncd.core.state import (
     AddHistory,
     Change,
@@ -109,6 +109,7 @@ async def _doubtful_create(bench: Bench, entry: OutboxEntry, round_: RoundId) ->
         bench.key,
         [
             DropOutbox(entry.number),
+            *_spent(bench, entry),
             *await created_changes(bench, record, entry, event, raw, late=True),
             *_doubt_history(bench, entry, round_, record),
         ],
@@ -163,7 +164,9 @@ async def _doubtful_delete(bench: Bench, entry: OutboxEntry, round_: RoundId) ->
         record = records.get(entry.uid, ItemRecord(entry.uid))
         bench.counts.deleted += 1
         history = _doubt_history(bench, entry, round_, replace(record, content=b""))
-        await bench.store.commit(bench.key, [drop, *gone_changes(bench, entry), *history])
+        await bench.store.commit(
+            bench.key, [drop, *_spent(bench, entry), *gone_changes(bench, entry), *history]
+        )
         return True
     # It answers: there after all, or in Deleted Items. The view decides; then it is planned anew.
     await bench.store.commit(bench.key, [drop, PutDoubt(Doubt(entry.graph_id, "removed"))])
@@ -189,7 +192,14 @@ async def _doubtful_change(
         settled = agreed_record(record, entry, item)
         history = _doubt_history(bench, entry, round_, record)
         await bench.store.commit(
-            bench.key, [DropOutbox(entry.number), PutItem(settled), Todo(entry.uid), *history]
+            bench.key,
+            [
+                DropOutbox(entry.number),
+                *_spent(bench, entry),
+                PutItem(settled),
+                Todo(entry.uid),
+                *history,
+            ],
         )
         return True
     return await _no_effect(bench, entry, verdicts)
@@ -245,6 +255,19 @@ async def _told(bench: Bench, entry: OutboxEntry, verdict: VerdictRecord) -> boo
             changes.append(PutItem(agreed_record(records[entry.uid], entry)))
     await bench.store.commit(bench.key, [*changes, Todo(entry.uid), PutProblems(entry.uid)])
     return True
+
+
+def _spent(bench: Bench, entry: OutboxEntry) -> list[Change]:
+    """What a person approved was done: it is not approved for another time."""
+    if not entry.mail_kind:
+        return []
+    kind: Any = entry.mail_kind
+    slot = "" if kind == "invitations" else entry.slot
+    calendar = bench.calendar
+    listed = problem_id(
+        calendar.account, calendar.id, entry.uid, "held-mail", mail_code(kind), slot
+    )
+    return [ClearVerdict(listed)]
 
 
 def _doubt_id(bench: Bench, entry: OutboxEntry) -> Any:

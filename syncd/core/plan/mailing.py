@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from syncd.core.decide import (
     Sides,
 )
-from syncd.core.mail import Mailing
+from syncd.core.mail import MailClass, Mailing
 from syncd.core.plan.values import Desk, exactly
 from syncd.core.state import Problem
 
-__all__ = ["mail_problem", "mail_stands"]
+__all__ = ["mail_code", "mail_problem", "mail_stands"]
 
 
 def mail_problem(
@@ -21,7 +22,7 @@ def mail_problem(
     never = desk.mail.rule(mailing.kind) == "never"
     return desk.problem(
         "held-mail",
-        f"would-{_VERBS[mailing.kind]}",
+        mail_code(mailing.kind),
         sides,
         reason=f"to {would} would mail {people}",
         hint=(
@@ -37,12 +38,17 @@ def mail_problem(
     )
 
 
-_VERBS = {
+_VERBS: Mapping[MailClass, str] = {
     "invitations": "invite",
     "updates": "update",
     "cancellations": "cancel",
     "responses": "respond",
 }
+
+
+def mail_code(kind: MailClass) -> str:
+    """The code under which a held mailing write is listed."""
+    return f"would-{_VERBS[kind]}"
 
 
 def mail_stands(

@@ -121,12 +121,21 @@ async def fetch_events(
             # One event that may not be read is no reason to stop all the others.
             bench.observe("event.refused", {"status": answer.status})
         else:
-            found.append((decoded(answer), answer.body))
+            found += _readable(bench, answer)
     if drop == "series":
         found = await completed(bench, found)
     changes += await _found_changes(bench, found, known, sweep, links)
     changes += _more_of_series(found) if drop != "series" else []
     await bench.store.commit(bench.key, changes)
+
+
+def _readable(bench: Bench, answer: Answer) -> list[tuple[RemoteEvent, bytes]]:
+    """One event that cannot be read is no reason to stop all the others."""
+    try:
+        return [(decoded(answer), answer.body)]
+    except BadAnswer as error:
+        bench.observe("event.unreadable", {"reason": str(error)[:200]})
+        return []
 
 
 def _more_of_series(found: Sequence[tuple[RemoteEvent, bytes]]) -> list[Change]:
@@ -189,7 +198,7 @@ async def _verify(
         elif answer.status >= 300:
             bench.observe("event.refused", {"status": answer.status})
         else:
-            alive.append((decoded(answer), answer.body))
+            alive += _readable(bench, answer)
     alive = await completed(bench, alive)
     changes += await _alive_changes(bench, alive, known, view)
     await bench.store.commit(bench.key, changes)
@@ -217,7 +226,9 @@ async def _alive_changes(
         record = record_of(event, raw, known[graph_id].uid, view.sweep, bench)
         if _is_elsewhere(home, bench):
             changes.append(DropRemote(graph_id))
-        elif not _is_inside(event, bench, view):
+        elif (inside := _is_inside(event, bench, view)) is None:
+            changes.append(PutRemote(record))
+        elif not inside:
             changes.append(PutRemote(replace(record, outside=True)))
         elif await _is_shown(bench, event, view):
             changes.append(PutRemote(record))
@@ -236,11 +247,12 @@ def _is_elsewhere(home: Answer, bench: Bench) -> bool:
     return isinstance(found, dict) and found.get("id", bench.calendar.id) != bench.calendar.id
 
 
-def _is_inside(event: RemoteEvent, bench: Bench, view: View) -> bool:
+def _is_inside(event: RemoteEvent, bench: Bench, view: View) -> bool | None:
+    """Whether it should be in the view; None where its time cannot be read."""
     try:
         item = read_item(event, bench.owner)
     except ValueError:
-        return True
+        return None
     return _overlaps(item, Window(view.start, view.end), bench)
 
 

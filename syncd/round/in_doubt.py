@@ -74,7 +74,7 @@ async def _settle_doubt(
 ) -> bool:
     match entry.kind:
         case "create":
-            return await _doubtful_create(bench, entry, round_)
+            return await _doubtful_create(bench, entry, round_, verdicts)
         case "delete":
             return await _doubtful_delete(bench, entry, round_)
         case "patch" | "delete-occurrence" | "respond":
@@ -83,8 +83,13 @@ async def _settle_doubt(
             assert_never(entry.kind)
 
 
-async def _doubtful_create(bench: Bench, entry: OutboxEntry, round_: RoundId) -> bool:
+async def _doubtful_create(
+    bench: Bench, entry: OutboxEntry, round_: RoundId, verdicts: dict[Any, VerdictRecord]
+) -> bool:
     found = await _find_created(bench, entry)
+    verdict = verdicts.get(_doubt_id(bench, entry))
+    if found is None and verdict is not None:
+        return await _create_told(bench, entry, verdict)
     if found is None:
         outcome = (await bench.remote.write_all([request_of(bench, entry)]))[0]
         match outcome:
@@ -114,6 +119,16 @@ async def _doubtful_create(bench: Bench, entry: OutboxEntry, round_: RoundId) ->
             *_doubt_history(bench, entry, round_, record),
         ],
     )
+    return True
+
+
+async def _create_told(bench: Bench, entry: OutboxEntry, verdict: VerdictRecord) -> bool:
+    """A person said "send again" (planned anew) or that the file is to stay by itself."""
+    changes: list[Change] = [DropOutbox(entry.number), ClearVerdict(verdict.problem)]
+    records = await bench.store.items(bench.key, [entry.uid])
+    if verdict.kind == "discarded" and entry.uid in records:
+        changes.append(PutItem(replace(records[entry.uid], local_only=True)))
+    await bench.store.commit(bench.key, [*changes, Todo(entry.uid), PutProblems(entry.uid)])
     return True
 
 
@@ -202,7 +217,7 @@ async def _doubtful_change(
             ],
         )
         return True
-    return await _no_effect(bench, entry, verdicts)
+    return await _no_effect(bench, entry, round_, verdicts)
 
 
 def _took_effect(entry: OutboxEntry, item: Item) -> bool:
@@ -223,7 +238,9 @@ def _same(name: str, wanted: Any, there: Any) -> bool:
     return meaning(name, wanted) == meaning(name, there)
 
 
-async def _no_effect(bench: Bench, entry: OutboxEntry, verdicts: dict[Any, VerdictRecord]) -> bool:
+async def _no_effect(
+    bench: Bench, entry: OutboxEntry, round_: RoundId, verdicts: dict[Any, VerdictRecord]
+) -> bool:
     """Nothing of the write is seen: a silent one is planned anew, a mailing one is watched."""
     age_s = (bench.clock.now() - entry.since).total_seconds()
     drop = DropOutbox(entry.number)

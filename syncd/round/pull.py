@@ -27,7 +27,6 @@ from syncd.core.state import (
     Change,
     Doubt,
     DoubtKind,
-    DropView,
     PutDoubt,
     PutRemote,
     PutView,
@@ -100,7 +99,9 @@ async def _due(bench: Bench, view: View | None, pulled: Pulled, *, true_up: bool
     rules = bench.rules
     if view is not None and not view.complete and view.link is not None:
         return None
-    if true_up or view is None:
+    if view is not None and view.link is None and pulled.clock_off:
+        return Window(view.start, view.end)
+    if true_up or view is None or view.link is None:
         return due_window(None, now, rules.past_days, rules.future_days)
     if pulled.clock_off:
         return None
@@ -166,10 +167,15 @@ async def _page(bench: Bench, view: View) -> Answer:
     return await bench.remote.read(request)
 
 
+def _without_link(view: View) -> View:
+    """The view without its token; it keeps its number, by which later ones find what is gone."""
+    return replace(view, link=None, complete=False, true_up_at=None)
+
+
 async def _reopened(bench: Bench, view: View) -> View:
     """A dead token means a fresh view, never a deletion."""
     bench.observe("token.dead", {})
-    await bench.store.commit(bench.key, [DropView()])
+    await bench.store.commit(bench.key, [PutView(_without_link(view))])
     now = bench.clock.now()
     window = due_window(None, now, bench.rules.past_days, bench.rules.future_days)
     if window is None or (bench.remote.clock_skew_s or 0) > SKEW_LIMIT_S:
@@ -199,7 +205,7 @@ async def _read_plainly(bench: Bench, view: View, links: Links) -> View:
         if not page.next_link:
             break
         request = bench.dialect.follow(page.next_link, "calendarView")
-    await bench.store.commit(bench.key, [DropView()])
+    await bench.store.commit(bench.key, [PutView(_without_link(view))])
     return replace(view, complete=True)
 
 

@@ -77,8 +77,11 @@ async def planned(
     """Decide and plan every item that moved on either side, some hundred at a time."""
     async for uids in _moved(bench, local):
         wanted = [uid for uid in uids if uid not in waiting and uid not in moves.away]
-        sides = await _sides(bench, wanted, local)
-        yield [_plan(one, desk) for one in sides]
+        sides, unreadable = await _sides(bench, wanted, local)
+        yield [
+            *(_plan(one, desk) for one in sides),
+            *(_unread(one, desk) for one in unreadable),
+        ]
 
 
 async def _moved(bench: Bench, local: LocalState) -> AsyncIterator[Sequence[Uid]]:
@@ -123,7 +126,7 @@ async def planning_desk(bench: Bench, local: LocalState, moves: Moves) -> Desk:
         verdicts=await bench.store.verdicts(),
         open_problems={one.id: one for one in await bench.store.problems(bench.key)},
         new_name=new_name,
-        moving=moves.here | moves.away,
+        moving=moves.here | moves.away | moves.done,
     )
 
 
@@ -133,17 +136,34 @@ def _why_not(bench: Bench) -> str:
     return "" if bench.calendar.can_edit else "the calendar is read-only"
 
 
-async def _sides(bench: Bench, uids: Sequence[Uid], local: LocalState) -> list[Sides]:
+def _unread(sides: Sides, desk: Desk) -> ItemPlan:
+    """An event that cannot be read is there all the same: nothing is done about its file."""
+    problem = desk.problem(
+        "unreadable",
+        "unreadable-event",
+        sides,
+        reason="the service's event cannot be read; its file is left as it is",
+        hint="Look at the event in Outlook; it is read again when it changes.",
+        needs_person=False,
+    )
+    return ItemPlan(sides.uid, Nothing(), sides, sides.known, problems=(problem,), keep_todo=True)
+
+
+async def _sides(
+    bench: Bench, uids: Sequence[Uid], local: LocalState
+) -> tuple[list[Sides], list[Sides]]:
+    """Both sides of some items; apart, those of which the service's side cannot be read."""
     records = await bench.store.items(bench.key, uids)
     remotes = await bench.store.remotes_by_uid(bench.key, uids)
-    found = []
+    found: list[Sides] = []
+    unreadable: list[Sides] = []
     for uid in uids:
-        known = records.get(uid)
-        known = _with_name(known, uid, local)
+        known = _with_name(records.get(uid), uid, local)
         remote = _remote(bench, remotes.get(uid, ()), known)
-        side = _local(bench, uid, local, known)
-        found.append(Sides(uid, known, side, remote))
-    return found
+        sides = Sides(uid, known, _local(bench, uid, local, known), remote)
+        is_lost = remote is None and bool(remotes.get(uid))
+        (unreadable if is_lost else found).append(sides)
+    return found, unreadable
 
 
 def _with_name(known: ItemRecord | None, uid: Uid, local: LocalState) -> ItemRecord | None:

@@ -13,7 +13,7 @@ from syncd.core.delta import (
     Endless,
     LoopGuard,
 )
-from syncd.core.errors import BadAnswer
+from syncd.core.errors import BadAnswer, RefusedByService
 from syncd.core.event import Item, slot_of
 from syncd.core.ids import GraphId
 from syncd.core.recurrence import occurrences
@@ -36,13 +36,19 @@ async def completed(
     """
     done: list[tuple[RemoteEvent, bytes]] = []
     for event, raw in found:
-        if event.recurrence is None:
-            done.append((event, raw))
-        elif event.cancelled_occurrences is None:
-            done.append(await _from_instances(bench, event, raw))
-        else:
-            done.append(await _with_original_starts(bench, event, raw))
+        try:
+            done.append(await _completed_one(bench, event, raw))
+        except (RefusedByService, ValueError) as error:
+            bench.observe("event.unreadable", {"reason": str(error)[:200]})
     return done
+
+
+async def _completed_one(bench: Bench, event: RemoteEvent, raw: bytes) -> tuple[RemoteEvent, bytes]:
+    if event.recurrence is None:
+        return event, raw
+    if event.cancelled_occurrences is None:
+        return await _from_instances(bench, event, raw)
+    return await _with_original_starts(bench, event, raw)
 
 
 async def _with_original_starts(

@@ -150,7 +150,7 @@ async def created_changes(
         record,
         graph_id=remote.graph_id,
         base_local=entry.expects,
-        base_remote=entry.expects if late else read_item(event, bench.owner),
+        base_remote=entry.expects if late else _said(event, entry.expects, bench),
         fingerprint=None,
         stat=None,
     )
@@ -173,8 +173,17 @@ def _patched(
     if remote.event.recurrence is not None or event.recurrence is not None:
         return [PutItem(agreed_record(record, entry))]
     seen = record_of(event, raw, entry.uid, remote.record.sweep, bench)
-    after = read_item(event, bench.owner)
+    assert entry.expects is not None
+    after = _said(event, entry.expects, bench)
     return [PutRemote(seen), PutItem(agreed_record(record, entry, after))]
+
+
+def _said(event: RemoteEvent, expected: Item, bench: Bench) -> Item:
+    """What an answer says, or, where it cannot be read, what was asked for."""
+    try:
+        return read_item(event, bench.owner)
+    except ValueError:
+        return expected
 
 
 def agreed_record(record: ItemRecord, entry: OutboxEntry, answer: Item | None = None) -> ItemRecord:

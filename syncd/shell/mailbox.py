@@ -15,7 +15,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from syncd.core.errors import ConfigError, ExitCode, StateError, SyncdError
+import msgspec
+
+from syncd.core.errors import BadAnswer, ConfigError, ExitCode, StateError, SyncdError
 from syncd.core.guard import DeletionLimit
 from syncd.core.ids import AccountName, CalendarId, Uid
 from syncd.core.mail import MailPolicy
@@ -346,7 +348,10 @@ class Mailbox:
             ):
                 again.add(bench.key)
             # Its file is made elsewhere in this pass: now the event may go here.
-            if moves[bench.key].away and reports[bench.key].trouble is None:
+            made = any(
+                states[key].files.keys() & moves[bench.key].away for key in again & states.keys()
+            )
+            if made and reports[bench.key].trouble is None:
                 again.add(bench.key)
         return again
 
@@ -365,6 +370,10 @@ class Mailbox:
             done = await run_round(bench, local, round_, look_again, moves=moves, true_up=true_up)
         except SyncdError as error:
             done.trouble = error
+        except (ValueError, msgspec.DecodeError) as error:
+            # Whatever the service sent, the other calendars go on.
+            done.trouble = BadAnswer(f"something the service sent cannot be read: {error}")
+            done.trouble.__cause__ = error
         if done.trouble is None:
             await self._export(bench)
         if done.linked:
@@ -582,8 +591,11 @@ class Mailbox:
                 (done if followed else away).setdefault(source, set()).add(uid)
                 here.setdefault(key, set()).add(uid)
         for uid, source in missing.items():
-            if homes.get(uid, set()) - {source}:
+            elsewhere = {key: yes for key, yes in homes.get(uid, {}).items() if key != source}
+            if any(elsewhere.values()):
                 done.setdefault(source, set()).add(uid)
+            elif elsewhere:  # it is held there: the event stays where it is
+                away.setdefault(source, set()).add(uid)
         for bench in benches:
             gone = frozenset(done.get(bench.key, ())) - frozenset(away.get(bench.key, ()))
             moves[bench.key] = Moves(

@@ -458,21 +458,27 @@ class Store:
 
         return await self._run(read)
 
-    async def homes(self, account: AccountName, uids: Iterable[Uid]) -> dict[Uid, set[CalendarKey]]:
-        """In which calendars of an account some UIDs have a file."""
+    async def homes(
+        self, account: AccountName, uids: Iterable[Uid]
+    ) -> dict[Uid, dict[CalendarKey, bool]]:
+        """
+        In which calendars of an account some UIDs have a file, and whether it is followed there:
+        a held or local-only file is not.
+        """
         wanted = list(dict.fromkeys(uids))
 
-        def read() -> dict[Uid, set[CalendarKey]]:
-            found: dict[Uid, set[CalendarKey]] = {}
+        def read() -> dict[Uid, dict[CalendarKey, bool]]:
+            found: dict[Uid, dict[CalendarKey, bool]] = {}
             for at in range(0, len(wanted), 500):
                 part = wanted[at : at + 500]
                 marks = ",".join("?" * len(part))
                 sql = (
-                    "SELECT i.uid, i.calendar FROM item i JOIN calendar c ON c.key = i.calendar"
+                    "SELECT i.uid, i.calendar, i.graph_id IS NOT NULL AND NOT i.local_only"
+                    " FROM item i JOIN calendar c ON c.key = i.calendar"
                     f" WHERE i.uid IN ({marks}) AND c.account = ? AND i.file IS NOT NULL"
                 )
-                for uid, calendar in self._conn.execute(sql, (*part, account)):
-                    found.setdefault(Uid(uid), set()).add(CalendarKey(calendar))
+                for uid, calendar, followed in self._conn.execute(sql, (*part, account)):
+                    found.setdefault(Uid(uid), {})[CalendarKey(calendar)] = bool(followed)
             return found
 
         return await self._run(read)

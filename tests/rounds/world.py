@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from random import Random
 from typing import Any
 
 from syncd.core.errors import SyncdError
-from syncd.core.state import Problem, PutVerdict, VerdictRecord
+from syncd.core.state import CalendarKey, Problem, PutVerdict, RemoteRecord, VerdictRecord
 from syncd.graph.transport import GraphRemote
 from syncd.graph.waits import Patience
 from syncd.ports import Marker, Request, WriteOutcome
@@ -205,6 +206,15 @@ class World:
         assert found is not None
         verdict = VerdictRecord(problem.id, kind, problem.exact)
         await self.store.commit(found[0], [PutVerdict(verdict)])
+
+    def spoil(self, calendar: CalendarKey, record: RemoteRecord, odd: bytes) -> None:
+        """As if the service had sent a time that no calendar has."""
+        raw = re.sub(rb'"dateTime":"[^"]*"', odd, record.raw, count=1)
+        self.store._conn.execute(
+            "UPDATE remote SET raw = ? WHERE calendar = ? AND graph_id = ?",
+            (raw, calendar, record.graph_id),
+        )
+        self.store._conn.execute("INSERT INTO todo VALUES (?, ?)", (calendar, record.uid))
 
     async def lose_state(self) -> None:
         await self.store.close()

@@ -43,15 +43,23 @@ def with_writes(
     anew when the answers are there.
     """
     responses = frozenset(key for key in push if key.name == "response")
+    undone: frozenset[FieldKey] = frozenset()
     if responses:
-        return respond(plan, responses, decision, desk)
-    master = frozenset(key for key in push if key.slot == MASTER)
-    slots = push - master
+        plan, undone = respond(plan, responses, decision, desk)
+        if plan.writes:
+            return plan, undone
+    master = frozenset(key for key in push - responses if key.slot == MASTER)
+    slots = push - responses - master
     if slots and _only_first_attendees(master, plan.sides):
         master = frozenset()
     if master:
-        return patch(plan, "", master, decision, desk)
-    return occurrences_of(plan, slots, decision, desk)
+        plan, back = patch(plan, "", master, decision, desk)
+        undone |= back
+        if plan.writes or {key.name for key in master} & {"when", "recurrence"}:
+            return plan, undone
+    # What is held of the master holds up no occurrence, unless it is the series' time or rule.
+    plan, back = occurrences_of(plan, slots, decision, desk)
+    return plan, undone | back
 
 
 def _only_first_attendees(master: frozenset[FieldKey], sides: Sides) -> bool:
@@ -96,7 +104,8 @@ def respond(
         mailing,
         remote.record.etag,
     )
-    return replace(unless_refused(plan, write, desk), used_verdicts=used), frozenset()
+    plan = replace(plan, used_verdicts=(*plan.used_verdicts, *used))
+    return unless_refused(plan, write, desk), frozenset()
 
 
 _ACTIONS = {

@@ -1,0 +1,101 @@
+"""What one odd thing must not do to all the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from syncd.shell.config_model import MailPolicy
+from syncd.simulator.faults import FaultKind, Faults
+from tests.rounds.world import event, world
+
+ODD = b'"dateTime":"0000-00-00T00:00:00.0000000"'
+
+
+async def test_a_file_moved_to_where_it_is_held_takes_nothing_along(tmp_path: Path) -> None:
+    """The target is read-only: the event stays where it is, however often one syncs."""
+    async with world(tmp_path) as w:
+        w.box.folders.add("Others", can_edit=False)
+        w.box.create(w.calendar, event("Stays", "2026-03-05T10:00:00", "2026-03-05T10:30:00"))
+        await w.code()
+        source = w.path("Stays")
+        source.rename(w.root / "export" / "work" / w.folders()["Others"] / source.name)
+        w.clear()
+
+        assert await w.code() == 4
+        assert await w.code() == 4
+
+        assert w.writes() == []
+        assert [one.values["subject"] for one in w.box.items(w.calendar)] == ["Stays"]
+
+
+async def test_a_moved_meeting_cancels_nobody(tmp_path: Path) -> None:
+    """Also where cancellations may be sent: the meeting is held at its new place."""
+    mail = MailPolicy("hold", "send", "send", "send")
+    async with world(tmp_path, mail=mail) as w:
+        w.box.folders.add("Other")
+        body = event("Board", "2026-03-05T10:00:00", "2026-03-05T10:30:00")
+        body["attendees"] = [{"emailAddress": {"address": "bob@example.org"}, "type": "required"}]
+        w.box.create(w.calendar, body)
+        await w.code()
+        source = w.path("Board")
+        source.rename(w.root / "export" / "work" / "Other" / source.name)
+
+        assert await w.code() == 4
+        assert await w.code() == 4
+
+        assert w.mails() == []
+        assert len(w.box.items(w.calendar)) == 1
+
+
+async def test_an_event_that_cannot_be_read_keeps_its_file(tmp_path: Path) -> None:
+    """It is listed; every other event goes on."""
+    async with world(tmp_path) as w:
+        for name in ("Odd", "Good"):
+            w.box.create(w.calendar, event(name, "2026-03-05T10:00:00", "2026-03-05T10:30:00"))
+        await w.code()
+        [calendar] = await w.store.calendars()
+        [odd] = [i for i in w.box.items(w.calendar) if i.values["subject"] == "Odd"]
+        found = await w.store.remotes_by_id(calendar.key, [odd.immutable_id])
+        w.spoil(calendar.key, found[odd.immutable_id], ODD)
+        [good] = [i for i in w.box.items(w.calendar) if i.values["subject"] == "Good"]
+        w.box.patch(good.immutable_id, {"subject": "Better"})
+
+        assert await w.code() == 0
+
+        assert sorted(w.subjects()) == ["Better", "Odd"]
+        assert [one.code for one in await w.store.problems()] == ["unreadable-event"]
+
+
+async def test_a_deletion_is_noticed_after_tokens_died(tmp_path: Path) -> None:
+    """However many views there were before, and when the chain of pages had no end."""
+    async with world(tmp_path, faults=Faults()) as w:
+        for name in ("A", "B", "C", "D", "E"):
+            w.box.create(w.calendar, event(name, "2026-03-05T10:00:00", "2026-03-05T10:30:00"))
+        for _ in range(3):
+            await w.code()
+            w.clock.advance(7 * 3600)
+        w.server.faults.script(FaultKind.ENDLESS_PAGES, path="/delta")
+        [a] = [i for i in w.box.items(w.calendar) if i.values["subject"] == "A"]
+        w.box.delete(a.immutable_id)
+        w.service.rounds(w.box).forget()
+
+        for _ in range(2):
+            await w.code()
+
+        assert sorted(w.subjects()) == ["B", "C", "D", "E"]
+
+
+async def test_a_held_answer_holds_up_no_silent_edit(tmp_path: Path) -> None:
+    """The category of the same edit goes; the answer waits for `approve`."""
+    mail = MailPolicy("hold", "send", "hold", "hold")
+    async with world(tmp_path, mail=mail) as w:
+        w.receive("Review", "2026-03-05T10:00:00", "2026-03-05T10:30:00")
+        await w.code()
+        w.edit("Review", b"PARTSTAT=NEEDS-ACTION;RSVP", b"PARTSTAT=ACCEPTED;RSVP")
+        w.edit("Review", b"SUMMARY:Review", b"CATEGORIES:Red\r\nSUMMARY:Review")
+
+        assert await w.code() == 4
+
+        [item] = w.box.items(w.calendar)
+        assert item.values["categories"] == ["Red"]
+        assert w.mails() == []

@@ -75,7 +75,7 @@ async def planned(
     bench: Bench, local: LocalState, moves: Moves, desk: Desk, waiting: set[Uid]
 ) -> AsyncIterator[list[ItemPlan]]:
     """Decide and plan every item that moved on either side, some hundred at a time."""
-    async for uids in _moved(bench, local):
+    async for uids in _moved(bench, local, desk):
         wanted = [uid for uid in uids if uid not in waiting and uid not in moves.away]
         sides, unreadable = await _sides(bench, wanted, local)
         yield [
@@ -84,8 +84,13 @@ async def planned(
         ]
 
 
-async def _moved(bench: Bench, local: LocalState) -> AsyncIterator[Sequence[Uid]]:
-    changed = list(dict.fromkeys([*local.files, *local.broken, *sorted(local.missing)]))
+async def _moved(bench: Bench, local: LocalState, desk: Desk) -> AsyncIterator[Sequence[Uid]]:
+    # A deletion that waits for `approve` is over when its file is back as it was.
+    waiting = [
+        one.uid for one in desk.open_problems.values() if one.kind == "held-mail" and one.uid
+    ]
+    moved = [*local.files, *local.broken, *sorted(local.missing), *waiting]
+    changed = list(dict.fromkeys(moved))
     for at in range(0, len(changed), CHUNK):
         yield changed[at : at + CHUNK]
     seen = frozenset(changed)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from syncd.shell.config_model import MailPolicy
 from syncd.simulator.faults import FaultKind, Faults
-from tests.rounds.world import event, world
+from tests.rounds.world import event, ics, world
 
 ODD = b'"dateTime":"0000-00-00T00:00:00.0000000"'
 
@@ -98,4 +98,61 @@ async def test_a_held_answer_holds_up_no_silent_edit(tmp_path: Path) -> None:
 
         [item] = w.box.items(w.calendar)
         assert item.values["categories"] == ["Red"]
+        assert w.mails() == []
+
+
+async def test_held_deletions_stay_held_when_something_new_appears(tmp_path: Path) -> None:
+    """An emptied folder with one new file, an emptied mailbox with one new event: still held."""
+    async with world(tmp_path) as w:
+        for name in ("A", "B", "C", "D", "E"):
+            w.box.create(w.calendar, event(name, "2026-03-05T10:00:00", "2026-03-05T10:30:00"))
+        await w.code()
+        for path in w.folder.glob("*.ics"):
+            path.unlink()
+        assert await w.code() == 4
+        w.write("new.ics", ics("new", "New"))
+
+        assert await w.code() == 4
+        assert await w.code() == 4
+
+        assert len(w.box.items(w.calendar)) == 6
+        [problem] = await w.store.problems()
+        assert len(problem.items) == 5
+        await w.decide(problem, "approved")
+        assert await w.code() == 0
+        assert [one.values["subject"] for one in w.box.items(w.calendar)] == ["New"]
+
+
+async def test_an_emptied_mailbox_with_one_new_event_empties_no_folder(tmp_path: Path) -> None:
+    """The other side of the same."""
+    async with world(tmp_path) as w:
+        for name in ("A", "B", "C", "D", "E"):
+            w.box.create(w.calendar, event(name, "2026-03-05T10:00:00", "2026-03-05T10:30:00"))
+        await w.code()
+        for item in list(w.box.items(w.calendar)):
+            w.box.delete(item.immutable_id)
+        assert await w.code() == 4
+        w.box.create(w.calendar, event("New", "2026-03-05T10:00:00", "2026-03-05T10:30:00"))
+
+        assert await w.code() == 4
+        assert await w.code() == 4
+
+        assert sorted(w.subjects()) == ["A", "B", "C", "D", "E", "New"]
+
+
+async def test_a_held_deletion_is_over_when_its_file_is_back(tmp_path: Path) -> None:
+    """Moved away and back unchanged: nothing waits any more, and nobody was mailed."""
+    async with world(tmp_path) as w:
+        body = event("Board", "2026-03-05T10:00:00", "2026-03-05T10:30:00")
+        body["attendees"] = [{"emailAddress": {"address": "bob@example.org"}, "type": "required"}]
+        w.box.create(w.calendar, body)
+        await w.code()
+        path = w.path("Board")
+        aside = path.rename(tmp_path / "aside.ics")
+        assert await w.code() == 4
+        aside.rename(path)
+
+        assert await w.code() == 0
+
+        assert await w.store.problems() == []
         assert w.mails() == []

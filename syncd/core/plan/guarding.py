@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, assert_never
 
 from syncd.core.decide import (
     DeleteEvent,
@@ -13,9 +13,9 @@ from syncd.core.decide import (
     Nothing,
     RestoreFile,
 )
-from syncd.core.guard import DeletionLimit, Emptied, TooMany, judge
+from syncd.core.guard import DeletionLimit, Emptied, TooMany, Verdict, judge
 from syncd.core.plan.files import make_file
-from syncd.core.plan.values import Desk, ItemPlan, file_of, summary_of
+from syncd.core.plan.values import Desk, ItemPlan, file_of, problem_id, summary_of
 from syncd.core.state import Phase, Problem
 
 __all__ = ["DeletionCounts", "hold_creations", "hold_deletions"]
@@ -42,7 +42,6 @@ def hold_deletions(
     """
     kind = DeleteEvent if side == "local" else DeleteFile
     gone = [plan for plan in plans if isinstance(plan.decision, kind)]
-    gone_uids = {plan.uid for plan in gone}
     going = [plan for plan in gone if plan.writes or plan.file]
     verdict = judge(
         len(going),
@@ -52,7 +51,11 @@ def hold_deletions(
         limit=counts.limit,
     )
     if verdict is None:
+        # What was held stays held until a person decides, whatever has appeared since.
+        gone = _still_held(gone, side, desk)
+    if not gone:
         return plans, None
+    gone_uids = {plan.uid for plan in gone}
     problem = _deletions_problem(gone, side, verdict, desk)
     match _decided(problem, desk):
         case "approved":
@@ -63,6 +66,20 @@ def hold_deletions(
         case _:
             kept = [_kept(one) if isinstance(one.decision, kind) else one for one in plans]
             return kept, problem
+
+
+def _open_problem(side: str, desk: Desk) -> Problem | None:
+    code = f"{side}-deletions"
+    listed = problem_id(desk.account, desk.calendar, "", "held-deletions", code, "")
+    return desk.open_problems.get(listed)
+
+
+def _still_held(gone: list[ItemPlan], side: str, desk: Desk) -> list[ItemPlan]:
+    before = _open_problem(side, desk)
+    if before is None:
+        return []
+    listed = {item["uid"] for item in before.items}
+    return [plan for plan in gone if plan.uid in listed]
 
 
 def _using(plan: ItemPlan, problem: Problem) -> ItemPlan:
@@ -144,19 +161,19 @@ def _gone_or_new(plan: ItemPlan, phase: Phase, desk: Desk) -> ItemPlan:
     return replace(plan, writes=(), problems=(*plan.problems, problem))
 
 
-def _deletions_problem(
-    going: list[ItemPlan], side: str, verdict: Emptied | TooMany, desk: Desk
-) -> Problem:
+def _deletions_problem(going: list[ItemPlan], side: str, verdict: Verdict, desk: Desk) -> Problem:
     gone_from, to = (
         ("the folder", "the service") if side == "local" else ("the service", "the folder")
     )
-    if isinstance(verdict, Emptied):
-        reason = f"all {verdict.known} items are gone from {gone_from} at once"
-    else:
-        reason = (
-            f"{verdict.within_hour} of {verdict.known} items are gone from {gone_from}"
-            " within the hour"
-        )
+    match verdict:
+        case Emptied(known):
+            reason = f"all {known} items are gone from {gone_from} at once"
+        case TooMany(within_hour, known):
+            reason = f"{within_hour} of {known} items are gone from {gone_from} within the hour"
+        case None:
+            reason = f"{len(going)} items that were gone from {gone_from} at once still are"
+        case _:
+            assert_never(verdict)
     items = _listed(going)
     undo = "writes the files again" if side == "local" else "keeps the files as local-only"
     return desk.problem(

@@ -15,7 +15,7 @@ from typing import assert_never
 
 import msgspec
 
-from syncd.core.errors import LoginNeeded, SyncdError
+from syncd.core.errors import LoginNeeded, RefusedByService, SyncdError
 from syncd.core.ids import GraphId, RoundId, TransactionId, Uid
 from syncd.core.plan import ItemPlan, Write
 from syncd.core.state import (
@@ -88,7 +88,7 @@ async def _prepared(bench: Bench, heads: Sequence[tuple[ItemPlan, Write]]) -> li
     for plan, write in heads:
         graph_id = write.graph_id
         if write.slot and graph_id is None:
-            graph_id = await occurrence_id(bench, plan, write.slot)
+            graph_id = await _found_occurrence(bench, plan, write.slot)
             if graph_id is None:
                 # The slot is not there any more: the series has moved, and the next pull says how.
                 assert plan.sides.remote is not None
@@ -97,6 +97,15 @@ async def _prepared(bench: Bench, heads: Sequence[tuple[ItemPlan, Write]]) -> li
                 continue
         leaving.append(_leaving(bench, plan, write, graph_id))
     return leaving
+
+
+async def _found_occurrence(bench: Bench, plan: ItemPlan, slot: str) -> GraphId | None:
+    """One series that may not or cannot be read is no reason to hold up all other writes."""
+    try:
+        return await occurrence_id(bench, plan, slot)
+    except (RefusedByService, ValueError, msgspec.DecodeError) as error:
+        bench.observe("event.unreadable", {"reason": str(error)[:200]})
+        return None
 
 
 def _leaving(bench: Bench, plan: ItemPlan, write: Write, graph_id: GraphId | None) -> Leaving:

@@ -156,3 +156,28 @@ async def test_a_held_deletion_is_over_when_its_file_is_back(tmp_path: Path) -> 
 
         assert await w.store.problems() == []
         assert w.mails() == []
+
+
+async def test_a_series_that_cannot_be_asked_holds_up_no_other_write(tmp_path: Path) -> None:
+    """One occurrence cannot be found: the other edit of the same sync goes all the same."""
+    async with world(tmp_path, faults=Faults()) as w:
+        rule = {
+            "pattern": {"type": "daily", "interval": 1},
+            "range": {"type": "noEnd", "startDate": "2026-03-05"},
+        }
+        start, end = "2026-03-05T10:00:00", "2026-03-05T10:30:00"
+        w.box.create(w.calendar, event("Series", start, end, recurrence=rule))
+        w.box.create(w.calendar, event("Other", start, end))
+        await w.code()
+        w.edit("Series", b"RRULE:", b"EXDATE;TZID=Europe/Berlin:20260307T100000\r\nRRULE:")
+        w.edit("Other", b"SUMMARY:Other", b"SUMMARY:Sent")
+        w.server.faults.script(FaultKind.LAGGING, path="/instances", times=1000)
+
+        await w.code()
+
+        subjects = sorted(one.values["subject"] for one in w.box.items(w.calendar))
+        assert subjects == ["Sent", "Series"]
+        w.server.faults.clear()
+        w.edit("Series", b"SUMMARY:Series", b"SUMMARY:Series 2")
+        assert await w.code() == 0
+        assert any(one.cancelled for one in w.box.items(w.calendar))

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from syncd.core.event import (
+    PUSHED_FIELDS,
     AllDay,
     Changes,
     Event,
@@ -552,7 +553,7 @@ class _Reader:
         assert self.base is not None
         owned = self.base.overrides[slot]
         own: dict[str, Any] = {}
-        for name in _OVERRIDABLE:
+        for name in PUSHED_FIELDS:
             value = getattr(event, name)
             if field_meaning(event, name) == field_meaning(before, name):
                 if getattr(owned, name) is not msgspec.UNSET:
@@ -582,23 +583,8 @@ def _shown_cancelled(base: Item, slot: date) -> bool:
     return slot in base.overrides and effective(base, slot).is_cancelled
 
 
-_OVERRIDABLE = (
-    "when",
-    "subject",
-    "body",
-    "location",
-    "show_as",
-    "sensitivity",
-    "importance",
-    "categories",
-    "reminder_min",
-    "attendees",
-    "response",
-)
-
-
 def _pushed_only(changes: Changes) -> Changes:
-    return Changes(**{name: getattr(changes, name) for name in _OVERRIDABLE})
+    return Changes(**{name: getattr(changes, name) for name in PUSHED_FIELDS})
 
 
 def _text(component: Component, name: str) -> str:

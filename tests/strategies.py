@@ -13,6 +13,7 @@ from syncd.core.event import (
     Attendee,
     Changes,
     Event,
+    Geo,
     Item,
     Person,
     Timed,
@@ -55,6 +56,13 @@ ADDRESSES = st.sampled_from(
 CATEGORIES = st.lists(
     st.sampled_from(["Red", "Work", "Größe", "a b", 'x"y', "back\\slash"]), unique=True, max_size=3
 ).map(tuple)
+
+
+POINTS = st.builds(
+    lambda latitude, longitude: Geo(latitude / 1e6, longitude / 1e6),
+    st.integers(-90_000_000, 90_000_000),
+    st.integers(-180_000_000, 180_000_000),
+)
 
 
 def days() -> st.SearchStrategy[date]:
@@ -113,6 +121,10 @@ def events(draw: st.DrawFn, when: When | None = None, *, meetings: bool = True) 
         response=draw(st.sampled_from(["none", "accepted", "tentativelyAccepted", "declined"]))
         if guest
         else "none",
+        geo=draw(st.none() | POINTS),
+        allow_new_times=draw(st.booleans()),
+        response_requested=draw(st.booleans()),
+        online_meeting=draw(st.booleans()),
         organizer=host if people or guest else None,
         join_url=draw(st.sampled_from(["", "https://meet.example/x?a=1,2;b:c"])),
         invited_as="me@example.org" if guest else "",
@@ -181,6 +193,8 @@ OWNABLE = (
     "reminder_min",
     "attendees",
     "response",
+    "geo",
+    "allow_new_times",
 )
 
 

@@ -135,9 +135,12 @@ def shown_text(body: ServerBody) -> str:
             assert_never(body.content_type)
 
 
-def edit(server: ServerBody, new_text: str, *, replace_rich: bool) -> BodyEdit:
+def edit(server: ServerBody, new_text: str, *, replace_rich: bool, html: str = "") -> BodyEdit:
     """
     Return what to send so that the text of `server` becomes `new_text`.
+
+    `html` is a form of the new text that its author's program wrote: it is sent as it is where
+    it says the same and nothing of the service's own (a join block, rich formatting) is at stake.
 
     Plain bodies are sent as text. In simple ones the HTML of unchanged lines stays as it is, byte
     for byte. In rich ones only text above and below can be added, unless `replace_rich`, which
@@ -147,6 +150,8 @@ def edit(server: ServerBody, new_text: str, *, replace_rich: bool) -> BodyEdit:
     """
     if normalise(new_text) == shown_text(server):
         return KeepBody()
+    if html and html_to_text(html) == normalise(new_text) and _is_replaceable(server):
+        return SendBody("html", html)
     match server.content_type:
         case "html":
             return _edit_html(server, new_text, replace_rich)
@@ -154,6 +159,17 @@ def edit(server: ServerBody, new_text: str, *, replace_rich: bool) -> BodyEdit:
             return _edit_text(server, new_text)
         case _:
             assert_never(server.content_type)
+
+
+def _is_replaceable(server: ServerBody) -> bool:
+    if _is_online(server):
+        return False
+    if server.content_type == "text":
+        return True
+    tree = read_tree(server.content)
+    return _block_in_html(tree, server.content, server) is None and _is_simple(
+        tree, server.content, None
+    )
 
 
 def _is_online(server: ServerBody) -> bool:

@@ -21,17 +21,21 @@ from msgspec import UNSET, UnsetType
 from syncd.core.recurrence import Recurrence
 
 __all__ = [
+    "FIELDS_SINCE_2",
     "FIRST_YEAR",
     "LAST_YEAR",
     "MASTER",
     "OVERRIDE_FIELDS",
+    "PROJECTION",
     "PUSHED_FIELDS",
     "SHOWN_FIELDS",
+    "WITH_BODY",
     "AllDay",
     "Attendee",
     "Changes",
     "Event",
     "FieldKey",
+    "Geo",
     "Importance",
     "Item",
     "Person",
@@ -44,6 +48,7 @@ __all__ = [
     "effective",
     "field_meaning",
     "fields",
+    "geo_of",
     "meaning",
     "one_line",
     "overlaid",
@@ -86,12 +91,32 @@ class Person(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Attendee(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One invited person or room; `status` is Graph's word for the answer."""
+    """
+    One invited person or room; `status` is Graph's word for the answer.
+
+    `is_room`: a resource that is one of the event's places. Shown in new files, never compared.
+    """
 
     address: str
     name: str = ""
     type: AttendeeType = "required"
     status: str = "none"
+    is_room: bool = False
+
+
+class Geo(msgspec.Struct, frozen=True):
+    """A point on the globe in degrees, to six decimals (RFC 5545 3.8.1.6): a tenth of a metre."""
+
+    latitude: float
+    longitude: float
+
+
+def geo_of(latitude: float, longitude: float) -> Geo | None:
+    """A point as both sides hold it; None where there is no such place on the globe."""
+    if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
+        return None
+    # Adding zero makes the zero of a negative number a plain one.
+    return Geo(round(latitude, 6) + 0.0, round(longitude, 6) + 0.0)
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -99,7 +124,12 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     One event in full. The fields from `organizer` on are shown, never pushed.
 
     `attendees` never names the owner: `invited_as` is the owner's address among the invited, ""
-    when the owner is the organizer, and `response` the owner's answer.
+    when the owner is the organizer, and `response` the owner's answer. `online_meeting` is true
+    where one exists or was asked for; it cannot be taken back.
+
+    Two fields go along with `body` and are never compared by themselves: `html_text`, on the
+    local side, is the text of an HTML form that says something else than the file's plain text;
+    `body_mark`, on the remote side, a digest of the body that `body` was read from.
     """
 
     when: When
@@ -113,10 +143,16 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     reminder_min: int | None = None
     attendees: tuple[Attendee, ...] = ()
     response: Response = "none"
+    geo: Geo | None = None
+    allow_new_times: bool = True
+    response_requested: bool = True
+    online_meeting: bool = False
     organizer: Person | None = None
     is_cancelled: bool = False
     join_url: str = ""
     invited_as: str = ""
+    html_text: str = ""
+    body_mark: str = ""
 
 
 class Changes(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -133,10 +169,16 @@ class Changes(msgspec.Struct, frozen=True, omit_defaults=True):
     reminder_min: int | UnsetType | None = UNSET
     attendees: tuple[Attendee, ...] | UnsetType = UNSET
     response: Response | UnsetType = UNSET
+    geo: Geo | UnsetType | None = UNSET
+    allow_new_times: bool | UnsetType = UNSET
+    response_requested: bool | UnsetType = UNSET
+    online_meeting: bool | UnsetType = UNSET
     organizer: Person | UnsetType | None = UNSET
     is_cancelled: bool | UnsetType = UNSET
     join_url: str | UnsetType = UNSET
     invited_as: str | UnsetType = UNSET
+    html_text: str | UnsetType = UNSET
+    body_mark: str | UnsetType = UNSET
 
 
 class Item(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -165,6 +207,10 @@ PUSHED_FIELDS = (
     "reminder_min",
     "attendees",
     "response",
+    "geo",
+    "allow_new_times",
+    "response_requested",
+    "online_meeting",
 )
 """Fields of an `Event` that a person can change in a file."""
 
@@ -172,6 +218,9 @@ SHOWN_FIELDS = ("people", "organizer", "is_cancelled", "join_url", "invited_as")
 """Fields that only the service decides; `people` stands for names and answers of attendees."""
 
 OVERRIDE_FIELDS = PUSHED_FIELDS + SHOWN_FIELDS
+
+WITH_BODY = ("html_text", "body_mark")
+"""Fields that go wherever `body` goes, and are no fields of their own."""
 
 
 class FieldKey(NamedTuple):
@@ -182,6 +231,11 @@ class FieldKey(NamedTuple):
 
 
 MASTER = ""
+
+PROJECTION = 2
+"""The version of what both sides are read into; higher ones know more fields."""
+
+FIELDS_SINCE_2 = ("geo", "allow_new_times", "response_requested", "online_meeting")
 
 FIRST_YEAR, LAST_YEAR = 1601, 4500
 """The years that Outlook holds."""
@@ -240,13 +294,17 @@ def overlaid(event: Event, own: Changes) -> Event:
 
 def differing(event: Event, plain: Event) -> Changes:
     """What `event`, standing where the series gives `plain`, has of its own."""
-    return Changes(
-        **{
-            name: getattr(event, name)
-            for name in Event.__struct_fields__
-            if field_meaning(event, name) != field_meaning(plain, name)
-        }
-    )
+    own = {
+        name: getattr(event, name)
+        for name in _COMPARED
+        if field_meaning(event, name) != field_meaning(plain, name)
+    }
+    if "body" in own:
+        own |= {name: getattr(event, name) for name in WITH_BODY}
+    return Changes(**own)
+
+
+_COMPARED = tuple(name for name in Event.__struct_fields__ if name not in WITH_BODY)
 
 
 def field_meaning(event: Event, name: str) -> object:
@@ -302,7 +360,7 @@ def _event_fields(slot: str, event: Event) -> Mapping[FieldKey, Any]:
 
 def _override_fields(slot: str, own: Changes, invited: object) -> Mapping[FieldKey, Any]:
     flat: dict[FieldKey, Any] = {}
-    for name in Event.__struct_fields__:
+    for name in _COMPARED:
         value = getattr(own, name)
         if value is UNSET:
             continue

@@ -88,8 +88,8 @@ _URL_NOISE = re.compile(r"[\t\n\f\r]")
 _KEEPS_SPACE = re.compile(rf"white-space{_S}*:{_S}*(?:pre(?!-line)|break-spaces)", re.IGNORECASE)
 # RFC 5545, 3.3.11: a TEXT value cannot hold control characters other than a tab.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]+")
-_TRAILING = re.compile(r"[ \t]+$", re.MULTILINE)
-_BLANK_EDGE = re.compile(r"\A(?:[ \t]*\n)+")
+# Only from the first space of a run: a try from each of them would make the time quadratic.
+_TRAILING = re.compile(r"(?<![ \t])[ \t]++$", re.MULTILINE)
 _BLANK_RUN = re.compile(r"\n{3,}")
 _HIDDEN_SPACE = re.compile(r"^ | (?= )", re.MULTILINE)
 
@@ -452,7 +452,8 @@ def tidy(text: str) -> str:
     text = _CONTROLS.sub("", text).replace(_NBSP, " ").replace("\f", " ")
     if " \n" in text or "\t\n" in text:
         text = _TRAILING.sub("", text)
-    return _BLANK_EDGE.sub("", text).rstrip(" \t\n")
+    blank = len(text) - len(text.lstrip(" \t\n"))
+    return text[text.rfind("\n", 0, blank) + 1 :].rstrip(" \t\n")
 
 
 def is_empty(html: str) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 __all__ = [
     "Component",
@@ -35,10 +36,22 @@ __all__ = [
 
 BOM = b"\xef\xbb\xbf"
 MAX_DEPTH = 20
+MAX_LINES = 100_000
+"""That are not blank; a series with two thousand overrides has as many."""
+
+MAX_PHYSICAL_LINES = 300_000
+"""Ten megabytes folded at 75 octets are 140,000; that many are read in less than a second."""
+
+MAX_PARAMS = 100
 FOLD_OCTETS = 75
 _NAME = re.compile(r"[A-Za-z0-9-]+")
-_PARAM = re.compile(r';([A-Za-z0-9-]+)=((?:"[^"]*"|[^",;:])*(?:,(?:"[^"]*"|[^",;:])*)*)')
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_PARAM = re.compile(r';([A-Za-z0-9-]+)=((?:"[^"]*"|[^",;:]+)*+(?:,(?:"[^"]*"|[^",;:]+)*+)*+)')
+_CROWDED = re.compile(r"[A-Za-z0-9-]+;[A-Za-z0-9-]+=")
+# All CRs before a line end belong to it. Only the first of a run is tried, since a long run without
+# a line end would take quadratic time.
+_FOLD = re.compile(rb"(?<!\r)\r*+\n[ \t]")
+# A character that no decoded file can hold.
+_MARK = "\ud800"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -96,12 +109,17 @@ class Component:
 
 @dataclass(slots=True, eq=False)
 class Document:
-    """A whole file: what stands before the calendar (BOM, blank lines), the calendar, the rest."""
+    """
+    A whole file: what stands before the calendar (BOM, blank lines), the calendar, the rest.
+
+    `notes` are for readers: what they found out about the file once for all of its lines.
+    """
 
     head: bytes
     calendar: Component
     tail: bytes
     eol: bytes
+    notes: dict[object, Any] = field(default_factory=dict)
 
 
 def parse(data: bytes) -> Document | Unreadable:
@@ -127,19 +145,33 @@ class _SyntaxTrouble(Exception):
 
 
 def _logical_lines(body: bytes) -> Iterator[Line]:
-    physical = body.splitlines(keepends=True) if b"\r" not in body else _physical(body)
-    start, at = 1, 0
+    physical = _physical(body)
+    start, at, count = 1, 0, 0
     while at < len(physical):
         end = at + 1
         while end < len(physical) and physical[end][:1] in (b" ", b"\t"):
             end += 1
-        yield _logical(physical[at:end], start)
+        if end == at + 1 and physical[at] in _BLANK:
+            yield Line(physical[at], start)
+        else:
+            count += 1
+            yield _logical(physical[at:end], start)
+        if count > MAX_LINES:
+            raise _SyntaxTrouble("too-large", start, f"the file has more than {MAX_LINES:,} lines")
         start += end - at
         at = end
 
 
+_BLANK = frozenset({b"\r\n", b"\n"})
+
+
 def _physical(body: bytes) -> list[bytes]:
-    return [line for line in re.split(rb"(?<=\n)", body) if line]
+    """The lines with their ends, cut at LF alone: a lone CR is a character like any other."""
+    if body.count(b"\n") > MAX_PHYSICAL_LINES:
+        reason = f"the file has more than {MAX_PHYSICAL_LINES:,} lines, folds included"
+        raise _SyntaxTrouble("too-large", 0, reason)
+    *ended, last = body.split(b"\n")
+    return [line + b"\n" for line in ended] + ([last] if last else [])
 
 
 def _logical(folded: list[bytes], number: int) -> Line:
@@ -151,7 +183,12 @@ def _logical(folded: list[bytes], number: int) -> Line:
         text = whole.decode("utf-8")
     except UnicodeDecodeError:
         raise _SyntaxTrouble("encoding", number, "the line is not valid UTF-8") from None
-    return _content_line(raw, number, text)
+    line = _content_line(raw, number, text)
+    if not line.name and text.count(";") > MAX_PARAMS and _CROWDED.match(text):
+        # Not kept as a line that says nothing: whoever it names would count as taken out.
+        reason = f"the line has more than {MAX_PARAMS} parameters"
+        raise _SyntaxTrouble("parse-error", number, reason)
+    return line
 
 
 def _content_line(raw: bytes, number: int, text: str) -> Line:
@@ -167,6 +204,8 @@ def _content_line(raw: bytes, number: int, text: str) -> Line:
             return _loose_line(raw, number, text)
         params.append((found[1].upper(), _unquoted(found[2])))
         at = found.end()
+        if len(params) > MAX_PARAMS:
+            return Line(raw, number)
     if text[at : at + 1] != ":":
         return _loose_line(raw, number, text)
     return Line(raw, number, name[0].upper(), tuple(params), text[at + 1 :])
@@ -185,7 +224,8 @@ def _unquoted(value: str) -> str:
     if '"' in value:
         value = value.replace('"', "")
     if "^" in value:  # RFC 6868
-        value = re.sub(r"\^([n'^])", lambda m: {"n": "\n", "'": '"', "^": "^"}[m[1]], value)
+        value = value.replace("^^", _MARK).replace("^n", "\n").replace("^'", '"')
+        value = value.replace(_MARK, "^")
     return value
 
 
@@ -302,7 +342,7 @@ def new_component(name: str, inner: Iterable[Line | Component], eol: bytes = b"\
 
 def line_text(line: Line) -> str:
     """A line unfolded, as `syncd problems` shows it."""
-    return re.sub(rb"\r?\n[ \t]", b"", line.raw).decode("utf-8", "replace").rstrip("\r\n")
+    return _FOLD.sub(b"", line.raw).decode("utf-8", "replace").rstrip("\r\n")
 
 
 def param(line: Line, name: str) -> str:
@@ -348,7 +388,10 @@ def unescape(value: str) -> str:
     """TEXT to text (RFC 5545 3.3.11)."""
     if "\\" not in value:
         return value
-    return _ESCAPED.sub(lambda m: "\n" if m[1] in "nN" else m[1], value)
+    value = value.replace("\\\\", _MARK)
+    lone = "\\" if value.endswith("\\") else ""
+    value = value.replace("\\n", "\n").replace("\\N", "\n").replace("\\", "")
+    return value.replace(_MARK, "\\") + lone
 
 
 def escape(text: str) -> str:

@@ -18,6 +18,7 @@ import msgspec
 from syncd.core.event import (
     MASTER,
     PUSHED_FIELDS,
+    WITH_BODY,
     Attendee,
     Changes,
     Event,
@@ -216,7 +217,8 @@ def overlay(onto: Item, keys: frozenset[FieldKey], source: Item) -> Item:
             guests = merge_of(master.attendees, source.master.attendees)
             master = msgspec.structs.replace(master, attendees=guests)
         elif key.name in _MEMBERS:
-            given = {key.name: getattr(source.master, key.name)}
+            names = (key.name, *WITH_BODY) if key.name == "body" else (key.name,)
+            given = {name: getattr(source.master, name) for name in names}
             master = msgspec.structs.replace(master, **given)
     return _overlay_slots(Item(master, recurrence, onto.overrides, onto.cancelled), keys, source)
 
@@ -279,10 +281,14 @@ def _overlay_own(name: str, own: dict[str, Any], theirs: Changes | None, master:
     value = msgspec.UNSET if theirs is None else getattr(theirs, member)
     if value is msgspec.UNSET:
         own.pop(member, None)
+        for carried in WITH_BODY if name == "body" else ():
+            own.pop(carried, None)
     elif member == "attendees":
         own[member] = _LISTS[name](own.get(member, master.attendees), value)
     else:
         own[name] = value
+        for carried in WITH_BODY if name == "body" else ():
+            own[carried] = getattr(theirs, carried)
 
 
 def _as_dict(own: Changes) -> dict[str, Any]:

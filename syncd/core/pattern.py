@@ -15,11 +15,13 @@ from calendar import monthrange
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from itertools import count as counting
+from itertools import islice, pairwise
 from typing import Literal, NamedTuple, assert_never
 
 import msgspec
 
 __all__ = [
+    "COMPARED_DATES",
     "INDEXES",
     "LONGEST_MONTH",
     "REFUSALS",
@@ -32,6 +34,7 @@ __all__ = [
     "nth_occurrence",
     "occurrences",
     "occurs_on",
+    "overlap",
     "refusal",
 ]
 
@@ -55,6 +58,9 @@ LONGEST_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 EVERY_DAY_INDEX = {"first": 1, "second": 2, "third": 3, "fourth": 4, "last": 31}
 """The day of the month that an index picks out of all seven weekdays."""
+
+COMPARED_DATES = 400
+"""So many dates of a series show what it is like: leap years repeat after 400 years."""
 
 ONE_DAY = timedelta(days=1)
 LAST_ORDINAL = date.max.toordinal()
@@ -94,54 +100,86 @@ class Inexpressible(msgspec.Struct, frozen=True):
 
     Args:
         code: RR01..RR25, or `empty-recurrence`. reason: what about the rule, for a person.
-        suggestion: how it could be written instead, "" if there is no way.
+        suggestion: what could be written instead.
     """
 
     code: str
     reason: str
-    suggestion: str = ""
+    suggestion: str
 
 
 REFUSALS = {
-    "RR01": ("it repeats within a day", "use one daily series for each time of day"),
-    "RR02": ("it names several times of day", "use one series for each time"),
-    "RR03": ("it names several days of the month", "use one series for each day"),
+    "RR01": ("it repeats within a day", "Use one daily series for each time of day."),
+    "RR02": ("it names several times of day", "Use one series for each time."),
+    "RR03": ("it names several days of the month", "Use one series for each day."),
     "RR04": (
         "it counts days from the end of the month",
-        "only the last day, BYMONTHDAY=-1, can be",
+        "Only the last day, BYMONTHDAY=-1, can be counted from the end; or use one series for each "
+        "day.",
     ),
     "RR05": (
         "it skips months that lack the day, where the service takes their last day",
-        "use BYMONTHDAY=-1 for the last day, or BYMONTHDAY=28,29,30;BYSETPOS=-1 for the 30th "
-        "or the last day before it",
+        "Use BYMONTHDAY=-1 for the last day, or BYMONTHDAY=28,29,30;BYSETPOS=-1 for the 30th "
+        "or the last day before it.",
     ),
-    "RR06": ("its BYSETPOS is not one of 1, 2, 3, 4 and -1", ""),
+    "RR06": (
+        "its BYSETPOS is not one of 1, 2, 3, 4 and -1",
+        "Use one series for each position, and -1 for the last one.",
+    ),
     "RR07": (
         "its weekday ordinal is not one of 1, 2, 3, 4 and -1",
-        "use -1 if the fifth was meant as the last",
+        "Use -1 if the fifth was meant as the last.",
     ),
-    "RR08": ("it names several weekday ordinals", "use one series for each"),
-    "RR09": ("it repeats several times within its months", "use FREQ=WEEKLY"),
-    "RR10": ("it ties weekdays to days of the month", ""),
-    "RR11": ("its months are not evenly spaced", "use one yearly series for each month"),
-    "RR12": ("it names week numbers", ""),
-    "RR13": ("it names days of the year", ""),
-    "RR14": ("it names days of a year without naming the month", "use FREQ=WEEKLY or FREQ=MONTHLY"),
-    "RR15": ("it filters every nth day by weekday", ""),
-    "RR16": ("it gives days of a week an ordinal or a BYSETPOS", ""),
-    "RR17": ("there are several rules, or an exception rule", "use one event for each rule"),
-    "RR18": ("it has extra dates", "use separate events for the extra dates"),
-    "RR19": ("its COUNT or INTERVAL is out of range", "use UNTIL instead of a large COUNT"),
-    "RR20": ("it has more than 999 occurrences", ""),
-    "RR21": ("it uses another calendar scale, or skips forward", ""),
+    "RR08": ("it names several weekday ordinals", "Use one series for each."),
+    "RR09": ("it repeats several times within its months", "Use FREQ=WEEKLY."),
+    "RR10": (
+        "it ties weekdays to days of the month",
+        "Leave out BYDAY or BYMONTHDAY, or make a single event for each date.",
+    ),
+    "RR11": ("its months are not evenly spaced", "Use one yearly series for each month."),
+    "RR12": ("it names week numbers", "Use a weekday of a month, such as BYMONTH=5;BYDAY=2MO."),
+    "RR13": ("it names days of the year", "Name the month and its day: BYMONTH and BYMONTHDAY."),
+    "RR14": (
+        "it names days of a year without naming the month",
+        "Use FREQ=WEEKLY or FREQ=MONTHLY, or add BYMONTH.",
+    ),
+    "RR15": (
+        "it filters every nth day by weekday or day of the month",
+        "Use FREQ=WEEKLY with these weekdays, or leave out the filter.",
+    ),
+    "RR16": (
+        "it gives days of a week an ordinal or a BYSETPOS",
+        "Leave these out, or use FREQ=MONTHLY.",
+    ),
+    "RR17": ("there are several rules, or an exception rule", "Make one file for each rule."),
+    "RR18": ("it has extra dates", "Use separate events for the extra dates."),
+    "RR19": (
+        "its COUNT or INTERVAL is out of range",
+        "Use UNTIL instead of a COUNT over 999; INTERVAL is at most 999 days, or 99 weeks, months "
+        "or years.",
+    ),
+    "RR20": (
+        "it has more than 999 occurrences, which classic Outlook refuses",
+        "End the series earlier, and make a second one for the rest.",
+    ),
+    "RR21": (
+        "it uses another calendar scale, or skips forward",
+        "Leave out RSCALE and SKIP, or make a single event for each date.",
+    ),
     "RR22": (
         "the start is not an occurrence of the rule",
-        "move the start to the first occurrence",
+        "Move the start to the first occurrence.",
     ),
-    "RR23": ("it cannot be read", "correct the rule"),
-    "RR24": ("the service would put its occurrences on other dates", ""),
-    "RR25": ("its occurrences overlap, or share a date", ""),
-    "empty-recurrence": ("it ends before its first occurrence", "correct the end of the rule"),
+    "RR23": ("it cannot be read", "Correct the rule."),
+    "RR24": (
+        "the service would put its occurrences on other dates",
+        "End the series before that date, and make a second one for the rest.",
+    ),
+    "RR25": (
+        "its occurrences overlap, or share a date",
+        "Make the event shorter, or let it repeat less often.",
+    ),
+    "empty-recurrence": ("it ends before its first occurrence", "Correct the end of the rule."),
 }
 """Every reason to hold a recurrence: what is the matter, and what a person can do."""
 
@@ -266,6 +304,21 @@ def nth_occurrence(rule: Recurrence, start: date, rank: int) -> date | None:
     periods = _Periods(rule, start)
     walk = periods.walk((rank - 1 + periods.missing) // periods.size)
     return next((day for day, ranked in walk if ranked == rank), None)
+
+
+def overlap(rule: Recurrence, start: date, length: timedelta) -> Inexpressible | None:
+    """
+    The refusal of a series whose occurrences last, on the wall, until after the next has begun.
+
+    Outlook has no such series. Monthly and yearly gaps are looked at for `COMPARED_DATES` only:
+    they are weeks apart, and the shortest of them is met every few years.
+    """
+    if length <= ONE_DAY:
+        return None
+    dates = islice(occurrences(rule, start), COMPARED_DATES)
+    early = (later for day, later in pairwise(dates) if later - day < length)
+    day = next(early, None)
+    return None if day is None else refusal("RR25", f"first on {day.isoformat()}")
 
 
 def _is_past_end(rule: Recurrence, day: date, rank: int) -> bool:

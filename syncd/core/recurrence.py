@@ -27,6 +27,7 @@ from syncd.core.pattern import (
     nth_occurrence,
     occurrences,
     occurs_on,
+    overlap,
     refusal,
 )
 from syncd.core.rrule_read import from_rrule
@@ -43,6 +44,7 @@ __all__ = [
     "nth_occurrence",
     "occurrences",
     "occurs_on",
+    "overlap",
     "refusal",
     "to_graph",
     "to_rrule",

@@ -172,6 +172,8 @@ def unskipped(rule: Rule, parts: Mapping[str, str]) -> Rule:
             return rule
         case "FORWARD":
             raise Refused("RR21")
+        case "BACKWARD" if parts["FREQ"] == "DAILY":
+            return rule  # BYMONTHDAY only leaves days out there: none is made that could be missing
         case "BACKWARD":
             return _backward(rule)
         case _:

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import msgspec
 
 from syncd.core.pattern import (
+    COMPARED_DATES,
     INDEXES,
     LONGEST_MONTH,
     WEEKDAYS,
@@ -52,9 +53,8 @@ LONGEST_RULE = 1000
 """Characters; the longest rule that makes sense lists every day of the year."""
 
 MOST_COUNT = 999
-COMPARED_DATES = 400
 COMPARED_DAYS = 40 * 365 + 10
-"""How far two expansions are compared, whichever is longer: leap years repeat after 400 years."""
+"""How far two expansions are compared, unless `COMPARED_DATES` take longer."""
 
 ONE_DAY = timedelta(days=1)
 
@@ -110,7 +110,7 @@ def _recurrence(parts: Mapping[str, str], start: date, zone: WindowsZone | None)
     pattern = canonical_pattern(_proposed(rule, first))
     if end.until is not None and end.until < first:
         raise Refused("empty-recurrence")
-    if not occurs_on(pattern, first, first):
+    if not occurs_on(pattern, first, first) and not _is_date_of(rule, first):
         raise Refused("RR22")
     _check_dates(rule, pattern, first, end)
     until = end.until.isoformat() if end.until else ""
@@ -148,10 +148,17 @@ def _until(text: str, start: date, zone: WindowsZone | None) -> date:
         return day
     end = datetime.combine(day, _time(clock))
     if not found[3] or zone is None:
-        return day - ONE_DAY * (datetime.combine(day, start.time()) > end)
+        return _on_or_before(day, is_before=datetime.combine(day, start.time()) > end)
     day = wall_time(end.replace(tzinfo=UTC), zone).date()
     is_before = instant(datetime.combine(day, start.time()), zone) > end.replace(tzinfo=UTC)
-    return day - ONE_DAY * is_before
+    return _on_or_before(day, is_before=is_before)
+
+
+def _on_or_before(day: date, *, is_before: bool) -> date:
+    """The day, or the one before it."""
+    if is_before and day == date.min:
+        raise Refused("empty-recurrence")
+    return day - ONE_DAY if is_before else day
 
 
 def _date(text: str) -> date:
@@ -255,7 +262,14 @@ def _week_block(rule: Rule) -> _Day | None:
     is_one_day = len(rule.days) == 1 and rule.days[0][0] == 0
     if ordinal is None or not is_one_day or _position(rule) not in {-1, 0, 1}:
         raise Refused("RR10")
+    _check_months(rule)
     return _Day(days=_names(rule), which=ORDINAL_NAMES[ordinal])
+
+
+def _check_months(rule: Rule) -> None:
+    """A day of the month, in a yearly rule, is the day of a month that is named."""
+    if rule.freq == "YEARLY" and not rule.months:
+        raise Refused("RR14")
 
 
 def _last_block(months: tuple[int, ...]) -> dict[frozenset[int], int]:
@@ -269,8 +283,7 @@ def _last_block(months: tuple[int, ...]) -> dict[frozenset[int], int]:
 def _weekday(rule: Rule) -> _Day | None:
     if not rule.days:
         return None
-    if rule.freq == "YEARLY" and not rule.months:
-        raise Refused("RR14")
+    _check_months(rule)
     position = _position(rule)
     ordinals = {ordinal for ordinal, _ in rule.days}
     if ordinals == {0}:
@@ -290,8 +303,7 @@ def _index(ordinal: int, *, absent: str, other: str) -> str:
 
 
 def _month_day(rule: Rule) -> _Day:
-    if rule.freq == "YEARLY" and not rule.months:
-        raise Refused("RR14")
+    _check_months(rule)
     days, position = rule.month_days, _position(rule)
     if len(days) > 1 and (position == 0 or days[0] < 0):
         raise Refused("RR03")
@@ -361,6 +373,12 @@ def _check_dates(rule: Rule, pattern: Recurrence, first: date, end: _End) -> Non
     differing = min(set(ours) ^ set(theirs), default=until)
     is_skipping = not rule.days and bool(rule.month_days) and max(rule.month_days) > 28
     raise Refused("RR05" if is_skipping else "RR24", f"first on {differing.isoformat()}")
+
+
+def _is_date_of(rule: Rule, first: date) -> bool:
+    """Whether a monthly or yearly rule has a date that its pattern may lack."""
+    # The last of 6, 26 and 31 is the 26th in February, where the pattern has another day.
+    return rule.freq in {"MONTHLY", "YEARLY"} and dates_of(rule, first, first) == [first]
 
 
 def _is_spelling_of(pattern: Recurrence, rule: Rule) -> bool:

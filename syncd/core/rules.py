@@ -7,6 +7,7 @@ from typing import Literal
 
 from syncd.core.guard import DeletionLimit
 from syncd.core.mail import MailPolicy
+from syncd.core.wire.ics_forms import NO_FORMS, Forms
 
 __all__ = ["Rules"]
 
@@ -26,3 +27,4 @@ class Rules:
     replace_rich_bodies: bool = False
     delete_cancelled_overrides: bool = False
     foreign_meeting: Literal["hold", "copy"] = "hold"
+    forms: Forms = NO_FORMS

@@ -14,7 +14,7 @@ from typing import Any, Literal, NewType
 
 import msgspec
 
-from syncd.core.event import Item
+from syncd.core.event import PROJECTION, Item
 from syncd.core.ids import (
     AccountName,
     CalendarId,
@@ -154,7 +154,8 @@ class ItemRecord:
     One UID of a calendar: its event, its file, and both bases.
 
     `content` is the last readable content of the file. `local_only` items are not followed on the
-    service any more (a person chose to keep the file).
+    service any more (a person chose to keep the file). `sent_stash` is the stash that the service
+    was last given; `projection` the version of the fields that the bases know.
     """
 
     uid: Uid
@@ -166,6 +167,8 @@ class ItemRecord:
     base_remote: Item | None = None
     content: bytes = b""
     local_only: bool = False
+    sent_stash: str = ""
+    projection: int = PROJECTION
 
 
 DoubtKind = Literal["series", "removed", "fetch", "unseen"]

@@ -77,16 +77,17 @@ async def ask_doubts(bench: Bench, view: View) -> None:
         for doubt in doubts:
             by_kind.setdefault(doubt.kind, []).append(doubt.graph_id)
         known = await bench.store.remotes_by_id(bench.key, [one.graph_id for one in doubts])
+        # What is gone comes first: an event that was made again takes the UID of the one before.
+        unproved: tuple[DoubtKind, ...] = ("removed", "unseen")
+        for kind in unproved:
+            if kind in by_kind:
+                await _verify(bench, by_kind[kind], known, view, drop=kind)
         asked: tuple[DoubtKind, ...] = ("series", "fetch")
         for kind in asked:
             if kind in by_kind:
                 await fetch_events(
                     bench, by_kind[kind], known, sweep=view.sweep, links=None, drop=kind
                 )
-        unproved: tuple[DoubtKind, ...] = ("removed", "unseen")
-        for kind in unproved:
-            if kind in by_kind:
-                await _verify(bench, by_kind[kind], known, view, drop=kind)
         bench.observe("doubts.settled", {"count": len(doubts)})
 
 

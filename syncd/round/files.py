@@ -108,6 +108,7 @@ def _settled(bench: Bench, plan: ItemPlan, outcome: FileOutcome, done: FilesDone
     match outcome:
         case Wrote(fingerprint, stat):
             bench.counts.files_written += 1
+            done.again |= plan.file is not None and plan.file.unread
             return _written(plan, fingerprint, stat)
         case Removed():
             bench.counts.files_removed += 1
@@ -131,12 +132,21 @@ def _settled(bench: Bench, plan: ItemPlan, outcome: FileOutcome, done: FilesDone
 def _written(plan: ItemPlan, fingerprint: Fingerprint, stat: object) -> list[Change]:
     after = plan.after_file
     assert after is not None
+    assert plan.file is not None
+    if plan.file.unread or _brought_back(plan):
+        after = replace(after, fingerprint=None, stat=None)
     # None says that edits of the file are still on their way: it is read again.
-    unsettled = plan.file is not None and plan.file.expect is not None and after.fingerprint is None
-    if not unsettled:
+    elif plan.file.expect is None or after.fingerprint is not None:
         after = replace(after, fingerprint=fingerprint, stat=stat_of(stat))
     cleared = [ClearVerdict(problem) for problem in plan.used_verdicts if not plan.writes]
     return [PutItem(after), NoTodo(plan.uid), *cleared]
+
+
+def _brought_back(plan: ItemPlan) -> bool:
+    """Whether a file is back as a person had left it: what was held of it is held again."""
+    known = plan.sides.known
+    assert plan.file is not None
+    return plan.file.expect is None and known is not None and bool(known.content)
 
 
 def _forgotten_stat(plan: ItemPlan) -> list[Change]:

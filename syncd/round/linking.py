@@ -15,7 +15,7 @@ from syncd.core.delta import (
 )
 from syncd.core.errors import BadAnswer
 from syncd.core.ids import GraphId, Uid
-from syncd.core.wire.graph import RemoteEvent, decode_event, uid_of
+from syncd.core.wire.graph import RemoteEvent, decode_event, stash_of_event, uid_of
 from syncd.round.desk import Bench
 
 __all__ = ["Links", "LocalItem", "find_links"]
@@ -31,10 +31,15 @@ class LocalItem:
 
 @dataclass(slots=True)
 class Links:
-    """Which file UIDs events go by, learnt from the whole calendar: by id, and ids to fetch."""
+    """
+    Which file UIDs events go by, learnt from the whole calendar: by id, and ids to fetch.
+
+    `stashed` are events that bring lines of a file along, which only a read by id shows in full.
+    """
 
     uids: dict[GraphId, Uid] = field(default_factory=dict)
     wanted: list[GraphId] = field(default_factory=list)
+    stashed: set[GraphId] = field(default_factory=set)
     known: bool = False
 
 
@@ -47,6 +52,8 @@ async def find_links(bench: Bench, locals_: Mapping[Uid, LocalItem]) -> Links:
         uid = uid_of(event)
         if event.single_value_extended_properties:
             links.uids[GraphId(event.id)] = uid
+            if stash_of_event(event):
+                links.stashed.add(GraphId(event.id))
         if uid in locals_:
             by_uid[uid] = GraphId(event.id)
         elif locals_ and event.start is not None:

@@ -249,8 +249,11 @@ async def _fresh_changes(
 ) -> list[Change]:
     """New events; on a first view their UIDs are known from the listing, else asked for."""
     fresh = [(event, raw) for event, raw in fresh if not event.is_draft]
-    if not links.known:
-        return [PutDoubt(Doubt(GraphId(event.id), "fetch")) for event, _ in fresh]
+    asked = [one for one, _ in fresh if not links.known or GraphId(one.id) in links.stashed]
+    doubts: list[Change] = [PutDoubt(Doubt(GraphId(one.id), "fetch")) for one in asked]
+    if len(asked) == len(fresh):
+        return doubts
+    fresh = [(event, raw) for event, raw in fresh if GraphId(event.id) not in links.stashed]
     uids = {event.id: links.uids.get(GraphId(event.id)) or uid_of(event) for event, _ in fresh}
     taken = await bench.store.remotes_by_uid(bench.key, uids.values())
     changes: list[Change] = []
@@ -260,4 +263,4 @@ async def _fresh_changes(
         used.add(uid)
         changes.append(PutRemote(record_of(event, raw, uid, view.sweep, bench)))
         bench.counts.pulled += 1
-    return changes
+    return doubts + changes

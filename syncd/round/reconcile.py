@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from syncd.core.basis import brought_up, steady
 from syncd.core.decide import (
     Absent,
     Broken,
@@ -30,6 +31,8 @@ from syncd.core.plan import (
     hold_creations,
     hold_deletions,
     plan_item,
+    split_of,
+    split_plans,
 )
 from syncd.core.policies import POLICIES
 from syncd.core.state import (
@@ -79,7 +82,7 @@ async def planned(
         wanted = [uid for uid in uids if uid not in waiting and uid not in moves.away]
         sides, unreadable = await _sides(bench, wanted, local)
         yield [
-            *(_plan(one, desk) for one in sides),
+            *[plan for one in sides for plan in await _plans(bench, one, local, desk)],
             *(_unread(one, desk) for one in unreadable),
         ]
 
@@ -131,6 +134,7 @@ async def planning_desk(bench: Bench, local: LocalState, moves: Moves) -> Desk:
         verdicts=await bench.store.verdicts(),
         open_problems={one.id: one for one in await bench.store.problems(bench.key)},
         new_name=new_name,
+        forms=rules.forms,
         moving=moves.here | moves.away | moves.done,
     )
 
@@ -165,6 +169,8 @@ async def _sides(
     for uid in uids:
         known = _with_name(records.get(uid), uid, local)
         remote = _remote(bench, remotes.get(uid, ()), known)
+        if known is not None:
+            known = brought_up(known, remote.item if remote else None, bench.owner)
         sides = Sides(uid, known, _local(bench, uid, local, known), remote)
         is_lost = remote is None and bool(remotes.get(uid))
         (unreadable if is_lost else found).append(sides)
@@ -185,7 +191,8 @@ def _remote(
     for record in sorted(records, key=lambda one: one.graph_id != (known and known.graph_id)):
         try:
             event = decode_event(record.raw)
-            return Remote(record, event, read_item(event, bench.owner))
+            item = read_item(event, bench.owner)
+            return Remote(record, event, steady(item, known.base_remote if known else None))
         except (ValueError, msgspec.DecodeError) as error:
             bench.observe("event.unreadable", {"reason": str(error)[:200]})
     return None
@@ -209,6 +216,14 @@ def _present(bench: Bench, seen: FileSeen, known: ItemRecord | None) -> Local:
     assert isinstance(file, FileItem)
     saved_at = datetime.fromtimestamp(seen.stat.mtime_ns / 1e9, UTC)
     return Present(file, seen.data, seen.fingerprint, saved_at)
+
+
+async def _plans(bench: Bench, sides: Sides, local: LocalState, desk: Desk) -> list[ItemPlan]:
+    split = split_of(sides, desk)
+    if split is None:
+        return [_plan(sides, desk)]
+    known = await bench.store.items(bench.key, [split.uid])
+    return split_plans(sides, split, desk, made=split.uid in known or split.uid in local.files)
 
 
 def _plan(sides: Sides, desk: Desk) -> ItemPlan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,10 +33,16 @@ def request_of(bench: Bench, entry: OutboxEntry) -> Request:
         case "patch":
             return dialect.patch(calendar, entry.graph_id, entry.body, entry.before_etag)
         case "delete" | "delete-occurrence":
-            return dialect.delete(calendar, entry.graph_id)
+            request = dialect.delete(calendar, entry.graph_id)
+            # What was changed since it was last seen is not deleted with it.
+            return replace(request, headers=_if_match(entry.before_etag))
         case "respond":
             action: Any = entry.action
             return dialect.respond(calendar, entry.graph_id, action, entry.body)
+
+
+def _if_match(etag: str) -> dict[str, str]:
+    return {"If-Match": etag} if etag else {}
 
 
 async def occurrence_id(bench: Bench, plan: ItemPlan, slot: str) -> GraphId | None:

@@ -41,6 +41,7 @@ from syncd.core.wire.graph import (
     RemoteEvent,
     decode_event,
     read_item,
+    sent_stash,
 )
 from syncd.core.wire.ics_write import local_view
 from syncd.ports import Answer, Request
@@ -83,6 +84,7 @@ async def settle_accepted(
             changes += await created_changes(bench, record, entry, event, answer.body)
             bench.counts.created += 1
         case "patch" if not entry.slot:
+            record = _with_sent_stash(record, entry)
             changes += _patched(bench, record, entry, event_of(answer), answer.body, one)
             bench.counts.updated += 1
         case "delete":
@@ -147,7 +149,7 @@ async def created_changes(
     sweep = view.sweep if view is not None else 0
     remote = record_of(event, raw, entry.uid, sweep, bench)
     item = replace(
-        record,
+        record if late else _with_sent_stash(record, entry),
         graph_id=remote.graph_id,
         base_local=entry.expects,
         base_remote=entry.expects if late else _said(event, entry.expects, bench),
@@ -155,6 +157,12 @@ async def created_changes(
         stat=None,
     )
     return [PutRemote(remote, quiet=True), PutItem(item), Todo(entry.uid)]
+
+
+def _with_sent_stash(record: ItemRecord, entry: OutboxEntry) -> ItemRecord:
+    """The record with the stash that a write carried; one without leaves it."""
+    sent = sent_stash(msgspec.json.decode(entry.body)) if b"ical-stash" in entry.body else None
+    return record if sent is None else replace(record, sent_stash=sent)
 
 
 def _patched(
@@ -170,11 +178,11 @@ def _patched(
     """
     remote = one.plan.sides.remote
     assert remote is not None
-    if remote.event.recurrence is not None or event.recurrence is not None:
-        return [PutItem(agreed_record(record, entry))]
-    seen = record_of(event, raw, entry.uid, remote.record.sweep, bench)
     assert entry.expects is not None
     after = _said(event, entry.expects, bench)
+    if remote.event.recurrence is not None or event.recurrence is not None:
+        return [PutItem(agreed_record(record, entry, after))]
+    seen = record_of(event, raw, entry.uid, remote.record.sweep, bench)
     return [PutRemote(seen), PutItem(agreed_record(record, entry, after))]
 
 
@@ -259,7 +267,9 @@ def _as_reread(bench: Bench, record: ItemRecord, one: Leaving, fresh: RemoteReco
     item = read_item(decode_event(fresh.raw), bench.owner)
     assert record.base_remote is not None
     assert record.base_local is not None
-    keys = frozenset(FieldKey(slot, name) for slot, name in one.entry.keys)
+    # What a series itself says was answered with its PATCH; by now somebody may have changed it.
+    answered = one.entry.kind == "patch" and not one.entry.slot
+    keys = frozenset(FieldKey(slot, name) for slot, name in one.entry.keys if not answered)
     base_remote = overlay(record.base_remote, keys, item)
     if not one.write.reshapes:
         return replace(record, base_remote=base_remote)
@@ -277,6 +287,7 @@ def _as_reread(bench: Bench, record: ItemRecord, one: Leaving, fresh: RemoteReco
 
 
 _MOVED = (404, 409, 412, 423)
+_TOO_MUCH = (400, 413)
 
 
 async def settle_refused(bench: Bench, one: Leaving, answer: Answer) -> bool:
@@ -292,6 +303,11 @@ async def settle_refused(bench: Bench, one: Leaving, answer: Answer) -> bool:
     if answer.status in _MOVED and entry.kind != "create":
         # Someone else moved it: the next pull tells how, and the merge starts from there.
         await bench.store.commit(bench.key, [drop, *_ask_about(one)])
+        return True
+    if answer.status in _TOO_MUCH and b"ical-stash" in entry.body:
+        # How much a property may hold is not documented: without the stash the rest may pass.
+        record = _with_sent_stash(await _record(bench, one.plan), entry)
+        await bench.store.commit(bench.key, [drop, PutItem(record), Todo(entry.uid)])
         return True
     if entry.kind == "create" and answer.status == 409:
         await bench.store.commit(bench.key, [PutOutbox(replace(entry, state="doubt"))])

@@ -34,6 +34,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "problems": "problems",
     "approve": "problems",
     "discard": "problems",
+    "lint": "lint",
     "agenda": "reading",
     "show": "reading",
     "log": "reading",

@@ -36,6 +36,7 @@ from syncd.core.state import (
     PutProblems,
 )
 from syncd.core.wire.dialects.graph_v1 import CalendarRow, GraphV1
+from syncd.core.wire.ics_forms import Forms
 from syncd.core.wire.ics_read import quick_uid
 from syncd.core.zones import UTC_ZONE, windows_zone
 from syncd.export import EXPORTERS, Snapshot
@@ -87,6 +88,7 @@ def rules_of(settings: SyncSettings) -> Rules:
         replace_rich_bodies=settings.rich_body == "replace",
         delete_cancelled_overrides=settings.cancelled_override == "delete",
         foreign_meeting=settings.foreign_meeting,
+        forms=Forms(settings.html, settings.locations == "vlocation"),
     )
 
 

@@ -129,3 +129,13 @@ def m001_tables(db: Database) -> None:
 def m002_views(db: Database) -> None:
     """The views for people."""
     _run(db, _VIEWS)
+
+
+@MIGRATIONS()
+def m003_stash_and_projection(db: Database) -> None:
+    """What the service was given of a file's unknown lines, and what the bases know of."""
+    _run(
+        db,
+        "ALTER TABLE item ADD COLUMN sent_stash TEXT NOT NULL DEFAULT '';\n"
+        "ALTER TABLE item ADD COLUMN projection INTEGER NOT NULL DEFAULT 1;\n",
+    )

@@ -152,6 +152,8 @@ def item_of(row: sqlite3.Row) -> ItemRecord:
         base_remote,
         bytes(row["content"]),
         bool(row["local_only"]),
+        row["sent_stash"],
+        row["projection"],
     )
 
 

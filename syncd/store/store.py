@@ -862,6 +862,8 @@ class _Writer:
                 None if same else rows.encode_item(item.base_local),
                 rows.encode_item(item.base_remote),
                 item.content,
+                item.sent_stash,
+                item.projection,
             ),
         )
 
@@ -961,13 +963,15 @@ _REMOTE = (
 _FILE_MOVED = "UPDATE item SET file = NULL WHERE calendar = ? AND file = ? AND uid <> ?"
 _ITEM = (
     "INSERT INTO item (calendar, uid, graph_id, file, fingerprint, mtime_ns, ctime_ns, size,"
-    " inode, local_only, base_local, base_remote, content)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid, calendar) DO UPDATE SET"
+    " inode, local_only, base_local, base_remote, content, sent_stash, projection)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (uid, calendar) DO UPDATE SET"
     " graph_id = excluded.graph_id, file = excluded.file, fingerprint = excluded.fingerprint,"
     " mtime_ns = excluded.mtime_ns, ctime_ns = excluded.ctime_ns, size = excluded.size,"
     " inode = excluded.inode, local_only = excluded.local_only,"
     " base_local = excluded.base_local, base_remote = excluded.base_remote,"
-    " content = excluded.content"
+    " content = excluded.content, sent_stash = excluded.sent_stash,"
+    " projection = excluded.projection"
 )
 _HISTORY = (
     "INSERT INTO history (round, at, calendar, uid, side, what, fields, before, after)"

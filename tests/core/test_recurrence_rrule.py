@@ -381,6 +381,42 @@ def test_inexpressible_rule_is_refused_with_its_code(
     assert expected == code(value, start)
 
 
+def test_last_of_some_days_may_be_another_day_in_february() -> None:
+    """A start that is the rule's own date is not told to move: the pattern is what lacks it."""
+    assert code("FREQ=MONTHLY;BYMONTHDAY=6,26,31;BYSETPOS=-1", date(2029, 2, 26)) == "RR05"
+    assert code("FREQ=MONTHLY;BYMONTHDAY=6,26,31;BYSETPOS=-1", date(2029, 2, 25)) == "RR22"
+
+
+def test_skip_has_no_effect_on_a_daily_rule() -> None:
+    """RFC 7529 4.1: BYMONTHDAY leaves days out there, and makes none that could be missing."""
+    daily = "RSCALE=GREGORIAN;SKIP=BACKWARD;FREQ=DAILY;BYMONTHDAY=30"
+
+    assert code(daily, date(2013, 10, 30)) == "RR05"
+    assert read(daily.replace("DAILY", "MONTHLY"), date(2013, 10, 30)) == Recurrence(
+        "absoluteMonthly", day_of_month=30
+    )
+
+
+def test_weekday_among_days_of_a_year_wants_a_month() -> None:
+    """The last thursday of which month? The start is not to blame."""
+    week = "FREQ=YEARLY;BYDAY=TH;BYMONTHDAY=-7,-6,-5,-4,-3,-2,-1"
+
+    assert code(week, date(2001, 2, 22)) == "RR14"
+    assert read(f"{week};BYMONTH=2", date(2001, 2, 22)) == Recurrence(
+        "relativeYearly", days=("thursday",), month=2, index="last"
+    )
+
+
+@pytest.mark.parametrize("until", ["00010101T000000", "00010101T000000Z", "00010101"])
+@pytest.mark.parametrize("zone", [BERLIN, LOS_ANGELES, None])
+def test_end_in_the_year_1_is_before_every_start(until: str, zone: WindowsZone | None) -> None:
+    """There is no day before the first one."""
+    found = from_rrule(f"FREQ=DAILY;UNTIL={until}", monday_ten(), zone)
+
+    assert isinstance(found, Inexpressible)
+    assert found.code == "empty-recurrence"
+
+
 def test_every_refusal_says_why() -> None:
     """Each code has a reason, and the message names a way out where there is one."""
     assert {f"RR{number:02}" for number in range(1, 26)} <= REFUSALS.keys()

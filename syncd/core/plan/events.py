@@ -20,6 +20,7 @@ from syncd.core.ids import (
 from syncd.core.mail import Mailing, deletion
 from syncd.core.plan.files import held_problems, make_file, restored_file
 from syncd.core.plan.mailing import mail_problem, mail_stands
+from syncd.core.plan.stash import stash_to_create
 from syncd.core.plan.values import Desk, ItemPlan, Write, unless_refused
 from syncd.core.state import ItemRecord, Problem
 from syncd.core.wire.graph import create_body
@@ -116,9 +117,23 @@ def _create(plan: ItemPlan, item: Item, desk: Desk) -> ItemPlan:
     if staged:
         # One invitation shall carry the final state, not one mail for each exception.
         pushed, mailing, used = without_attendees(pushed), None, ()
-    body = create_body(pushed, desk.owner, plan.uid, "", with_attendees=not staged)
+    body = create_body(
+        pushed,
+        desk.owner,
+        plan.uid,
+        "",
+        with_attendees=not staged,
+        stash=stash_to_create(plan),
+        html=_html(sides),
+    )
     write = Write("create", "", frozenset(), None, "", body, pushed, mailing)
     return replace(unless_refused(plan, write, desk), used_verdicts=used)
+
+
+def _html(sides: Sides) -> str:
+    """The HTML form of a new event's text, where the file has one that says the same."""
+    assert isinstance(sides.local, Present)
+    return sides.local.file.html.get("", "")
 
 
 def _without_slots(item: Item) -> Item:

@@ -15,8 +15,11 @@ from syncd.core.decide import (
 from syncd.core.merge import changed
 from syncd.core.plan.values import Desk, FileJob, ItemPlan
 from syncd.core.state import ItemRecord, Problem
-from syncd.core.wire.graph import stamps
+from syncd.core.wire.graph import stamps, stash_of_event
 from syncd.core.wire.holds import Hold
+from syncd.core.wire.ics_forms import with_forms
+from syncd.core.wire.ics_read import FileItem, read
+from syncd.core.wire.ics_restore import restored
 from syncd.core.wire.ics_rewrite import rewrite
 from syncd.core.wire.ics_write import local_view, render
 
@@ -79,6 +82,7 @@ def make_file(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
         base_local=base,
         base_remote=remote.item,
         content=data,
+        sent_stash=_stash_in(data, known, remote, desk),
     )
     problems: tuple[Problem, ...] = ()
     if isinstance(decision, RestoreFile) and known.file:
@@ -113,7 +117,17 @@ def _file_content(known: ItemRecord, remote: Remote, desk: Desk) -> bytes:
         data = rewrite(known.content, known.uid, remote.item, moved, stamp, desk.owner)
         if isinstance(data, bytes):
             return data
-    return render(known.uid, remote.item, stamps(remote.event), desk.owner)
+    data = render(known.uid, remote.item, stamps(remote.event), desk.owner)
+    data = with_forms(data, remote.event, desk.forms, desk.owner)
+    return restored(data, stash_of_event(remote.event), desk.owner)
+
+
+def _stash_in(data: bytes, known: ItemRecord, remote: Remote, desk: Desk) -> str:
+    """What the file says of the stash it was made with: from here on only its edits count."""
+    if known.content or not stash_of_event(remote.event):
+        return known.sent_stash
+    file = read(data, desk.owner, None)
+    return file.stash if isinstance(file, FileItem) else ""
 
 
 def delete_file(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:

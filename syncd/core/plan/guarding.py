@@ -64,7 +64,7 @@ def hold_deletions(
             undone = [_undone(one, side, desk) if one.uid in gone_uids else one for one in plans]
             return [_using(one, problem) for one in undone], None
         case _:
-            kept = [_kept(one) if isinstance(one.decision, kind) else one for one in plans]
+            kept = [_kept(one) if one.uid in gone_uids else one for one in plans]
             return kept, problem
 
 

@@ -22,11 +22,13 @@ from syncd.core.ids import (
 from syncd.core.mail import SILENT_FIELDS, update
 from syncd.core.merge import ABSENT, Merge, Settled, changed, overlay
 from syncd.core.plan.files import held_problems, seen
+from syncd.core.plan.stash import with_stash
 from syncd.core.plan.values import Desk, FileJob, ItemPlan, exactly, fields_value
 from syncd.core.plan.writes import with_writes
 from syncd.core.state import ItemRecord, Problem
 from syncd.core.wire.graph import RemoteEvent, stamps
 from syncd.core.wire.holds import Hold
+from syncd.core.wire.ics_forms import with_forms
 from syncd.core.wire.ics_rewrite import rewrite
 from syncd.core.wire.ics_write import local_view
 
@@ -46,9 +48,9 @@ def nothing(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
         record = replace(record, graph_id=sides.remote.record.graph_id)
     holds = held_problems(sides, desk)
     settled = not any(problem.needs_person for problem in holds)
-    return ItemPlan(
-        sides.uid, decision, sides, seen(sides, record, settled=settled), problems=holds
-    )
+    plan = ItemPlan(sides.uid, decision, sides, record, problems=holds)
+    plan = with_stash(plan, desk)
+    return replace(plan, record=seen(sides, record, settled=settled and not plan.writes))
 
 
 def _refreshed(record: ItemRecord, local: Item) -> Item:
@@ -91,7 +93,7 @@ def merge_item(sides: Sides, decision: Merged, desk: Desk) -> ItemPlan:
     )
     plan = ItemPlan(sides.uid, decision, sides, record, problems=tuple(problems))
     plan, undone = with_writes(plan, merge.push, decision, desk)
-    return _with_file(plan, merge.pull | undone, decision, desk)
+    return with_stash(_with_file(plan, merge.pull | undone, decision, desk), desk)
 
 
 def _bases(known: ItemRecord, decision: Merged) -> tuple[Item, Item]:
@@ -230,13 +232,15 @@ def _with_file(plan: ItemPlan, pull: frozenset[FieldKey], decision: Merged, desk
         content,
         plan.uid,
         target,
-        pull,
+        pull | _following(sides),
         stamps(sides.remote.event),
         desk.owner,
         base_local,
         _followed(decision),
     )
     agreed = replace(record, base_local=moved_local, base_remote=moved_remote)
+    if isinstance(data, bytes) and data != content:
+        data = with_forms(data, sides.remote.event, desk.forms, desk.owner)
     if not isinstance(data, bytes) or data == content or name is None:
         return replace(plan, record=seen(sides, agreed, settled=settled))
     after = replace(agreed, content=data, fingerprint=current if settled else None, stat=None)
@@ -249,6 +253,13 @@ def _with_file(plan: ItemPlan, pull: frozenset[FieldKey], decision: Merged, desk
         lost=lost,
         keep_todo=True,
     )
+
+
+def _following(sides: Sides) -> frozenset[FieldKey]:
+    """DESCRIPTION follows where the HTML beside it was what was edited."""
+    local = sides.local
+    by_html = isinstance(local, Present) and local.file.by_html
+    return frozenset({FieldKey(MASTER, "body")}) if by_html else frozenset()
 
 
 def _followed(decision: Merged) -> frozenset[str]:

@@ -30,6 +30,7 @@ from syncd.core.merge import ABSENT
 from syncd.core.owner import Owner
 from syncd.core.policies import Policy
 from syncd.core.state import ItemRecord, Problem, StoredStat, VerdictRecord
+from syncd.core.wire.ics_forms import NO_FORMS, Forms
 
 __all__ = [
     "Desk",
@@ -53,11 +54,16 @@ WriteKind = Literal["create", "patch", "delete", "delete-occurrence", "respond"]
 
 @dataclass(frozen=True, slots=True)
 class FileJob:
-    """What happens to the item's file: `data` None removes it; `expect` is what it holds now."""
+    """
+    What happens to the item's file: `data` None removes it; `expect` is what it holds now.
+
+    `unread`: what is written are a person's words, which the next look has to read as such.
+    """
 
     name: FileName
     data: bytes | None
     expect: str | None
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,7 @@ class Desk:
     verdicts: Mapping[ProblemId, VerdictRecord]
     open_problems: Mapping[ProblemId, Problem]
     new_name: Callable[[Uid, FileName | None], FileName]
+    forms: Forms = NO_FORMS
     moving: frozenset[Uid] = frozenset()
 
     def verdict(self, problem: ProblemId, exact: str) -> str:

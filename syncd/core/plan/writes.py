@@ -23,7 +23,7 @@ from syncd.core.ids import (
     ProblemId,
 )
 from syncd.core.mail import SILENT_FIELDS, Mailing, deletion, update
-from syncd.core.merge import ABSENT
+from syncd.core.merge import ABSENT, overlay
 from syncd.core.plan.files import hold_problem
 from syncd.core.plan.mailing import mail_problem, mail_stands
 from syncd.core.plan.values import Desk, ItemPlan, Write, fields_value, unless_refused
@@ -121,15 +121,17 @@ def patch(
     """One PATCH of the master or of one occurrence; what would mail and may not waits."""
     remote = plan.sides.remote
     assert remote is not None
-    wanted = decision.local.master if not slot else _occurrence(decision.local, slot)
+    item = _timed_as_on_service(decision, keys)
+    wanted = item.master if not slot else _occurrence(item, slot)
     parts, holds = patch_fields(
         sorted(key.name for key in keys),
         wanted,
         _server_event(remote, slot, desk),
         desk.owner,
         slot=slot,
-        recurrence=decision.local.recurrence,
+        recurrence=item.recurrence,
         replace_rich=desk.replace_rich,
+        html=_html(plan.sides, slot),
     )
     plan = replace(
         plan,
@@ -147,6 +149,24 @@ def patch(
         body.update(parts[key.name])
     write = _patch_write(plan, slot, going, body, decision, wanted, desk)
     return unless_refused(plan, write, desk), undone
+
+
+def _html(sides: Sides, slot: str) -> str:
+    return sides.local.file.html.get(slot, "") if isinstance(sides.local, Present) else ""
+
+
+def _timed_as_on_service(decision: Merged, keys: frozenset[FieldKey]) -> Item:
+    """
+    The local item, with the half of a series' time and rule that is not sent as the service has it.
+
+    The two only go together: the local half that goes along may be older than the service's.
+    """
+    sent = {key.name for key in keys if key.slot == MASTER} & _TOGETHER
+    kept = frozenset(FieldKey(MASTER, name) for name in _TOGETHER - sent)
+    return overlay(decision.local, kept, decision.remote) if sent else decision.local
+
+
+_TOGETHER = frozenset({"when", "recurrence"})
 
 
 def _occurrence(item: Item, slot: str) -> Event:

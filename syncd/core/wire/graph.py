@@ -8,8 +8,9 @@ midnights whose zone is only a label). Knows no URLs and no rights.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -23,11 +24,13 @@ from syncd.core.event import (
     Attendee,
     Changes,
     Event,
+    Geo,
     Item,
     Person,
     Timed,
     When,
     differing,
+    geo_of,
     one_line,
     plain_address,
     shifted,
@@ -47,6 +50,7 @@ from syncd.core.zones import (
 )
 
 __all__ = [
+    "ICAL_STASH_PROPERTY",
     "ICAL_UID_PROPERTY",
     "RemoteEvent",
     "Row",
@@ -56,14 +60,18 @@ __all__ = [
     "exception_slots",
     "patch_fields",
     "read_item",
+    "sent_stash",
     "server_body",
     "stamps",
+    "stash_fields",
+    "stash_of_event",
     "uid_of",
 ]
 
 UTC = WindowsZone("UTC")
 UTC_INFO = zone_info(UTC)
 ICAL_UID_PROPERTY = "String {BD59F806-683C-4EB2-90FF-7ED5109F6324} Name ical-uid"
+ICAL_STASH_PROPERTY = "String {BD59F806-683C-4EB2-90FF-7ED5109F6324} Name ical-stash"
 _GLOBAL_OBJECT_ID = "040000008200E00074C5B7101A82E008"
 _WRAPPED_UID = "7643616C2D55696401000000"  # "vCal-Uid" and a version number, MS-OXCICAL
 
@@ -78,8 +86,16 @@ class _Body(Struct, rename="camel", gc=False):
     content: str | None = ""
 
 
+class _Coordinates(Struct, gc=False):
+    latitude: float | None = None
+    longitude: float | None = None
+
+
 class _Location(Struct, rename="camel", gc=False):
     display_name: str | None = ""
+    location_uri: str | None = ""
+    location_email_address: str | None = ""
+    coordinates: _Coordinates | None = None
 
 
 class _EmailAddress(Struct, gc=False):
@@ -147,6 +163,7 @@ class RemoteEvent(Struct, rename="camel"):
     online_meeting: _OnlineMeeting | None = None
     response_status: _Status | None = None
     response_requested: bool | None = True
+    allow_new_time_proposals: bool | None = True
     cancelled_occurrences: list[str | None] | None = None
     exception_occurrences: list[RemoteEvent] | None = None
     single_value_extended_properties: list[_Extended] | None = None
@@ -379,10 +396,11 @@ def _zone(*names: object, owner: Owner) -> WindowsZone:
 def _event(event: RemoteEvent, owner: Owner, zone: WindowsZone | None) -> Event:
     invited_as = _invited_as(event, owner)
     attendees = _attendees(event, owner)
+    body = server_body(event)
     return Event(
         when=_when(event, owner, zone),
         subject=one_line(event.subject or ""),
-        body=shown_text(server_body(event)),
+        body=shown_text(body),
         location=one_line((event.location.display_name or "") if event.location else ""),
         show_as=_word(event.show_as, _SHOW_AS, "busy"),
         sensitivity=_word(event.sensitivity, _SENSITIVITY, "normal"),
@@ -391,11 +409,28 @@ def _event(event: RemoteEvent, owner: Owner, zone: WindowsZone | None) -> Event:
         reminder_min=(event.reminder_minutes_before_start or 0) if event.is_reminder_on else None,
         attendees=attendees,
         response=_response(event) if invited_as else "none",
+        geo=_geo(event.location),
+        allow_new_times=event.allow_new_time_proposals is not False,
+        response_requested=event.response_requested is not False,
+        online_meeting=bool(event.is_online_meeting),
         organizer=_organizer(event) if attendees or invited_as else None,
         is_cancelled=bool(event.is_cancelled),
         join_url=event.join_url,
         invited_as=invited_as,
+        body_mark=_mark(body) if body.content else "",
     )
+
+
+def _mark(body: ServerBody) -> str:
+    source = f"{body.content_type}:{body.content}".encode("utf-8", "surrogatepass")
+    return blake2b(source, digest_size=9).hexdigest()
+
+
+def _geo(place: _Location | None) -> Geo | None:
+    point = place.coordinates if place is not None else None
+    if point is None or point.latitude is None or point.longitude is None:
+        return None
+    return geo_of(point.latitude, point.longitude)
 
 
 _SHOW_AS = frozenset({"free", "tentative", "busy", "oof", "workingElsewhere", "unknown"})
@@ -487,16 +522,27 @@ _RANK = ("none", "notResponded", "declined", "tentativelyAccepted", "accepted")
 
 def _attendees(event: RemoteEvent, owner: Owner) -> tuple[Attendee, ...]:
     found: dict[str, Attendee] = {}
+    rooms = _rooms(event)
     for one in event.attendees or ():
         address = _address(one)
         if one.email_address is None or not address or owner.is_own(address):
             continue
-        name = _shown_name(one.email_address)
-        fresh = Attendee(address, name, _attendee_type(one.type), _status(one.status))
+        name, kind = _shown_name(one.email_address), _attendee_type(one.type)
+        is_room = kind == "resource" and address.casefold() in rooms
+        fresh = Attendee(address, name, kind, _status(one.status), is_room)
         known = found.get(address.casefold())
         if known is None or _RANK.index(fresh.status) > _RANK.index(known.status):
             found[address.casefold()] = fresh
     return tuple(found.values())
+
+
+def _rooms(event: RemoteEvent) -> frozenset[str]:
+    """The addresses of the event's places, in lower case."""
+    place = event.location
+    named = [place.location_email_address, place.location_uri] if place is not None else []
+    for one in event.locations or ():
+        named += [one.get("locationEmailAddress"), one.get("locationUri")]
+    return frozenset(address.casefold() for address in named if isinstance(address, str))
 
 
 def _attendee_type(value: str | None) -> Any:
@@ -524,32 +570,83 @@ def create_body(
     transaction_id: str,
     *,
     with_attendees: bool,
+    stash: str = "",
+    html: str = "",
 ) -> dict[str, Any]:
     """
     The whole of a new event.
 
     `isReminderOn` is always named, since Exchange switches a 15-minute reminder on where it is
-    not. The file's UID goes along in our extended property, where a filter can find it again.
+    not. The file's UID goes along in our extended property, where a filter can find it again, and
+    its `stash` in another. `html` is the body's HTML form, where the file has one.
     """
     event = item.master
+    kind, content = ("html", html) if html else ("text", event.body)
     body: dict[str, Any] = {
         "subject": event.subject,
-        "body": {"contentType": "text", "content": event.body},
+        "body": {"contentType": kind, "content": content},
         **_when_json(event.when, owner),
-        "location": {"displayName": event.location},
+        "location": _place(event.location, event.geo),
         "showAs": event.show_as,
         "sensitivity": event.sensitivity,
         "importance": event.importance,
         "categories": list(event.categories),
         **_reminder_json(event.reminder_min),
+        **_meeting_json(event),
         "transactionId": transaction_id,
         "singleValueExtendedProperties": [{"id": ICAL_UID_PROPERTY, "value": uid}],
     }
+    if stash:
+        body["singleValueExtendedProperties"].append(_stash_json(stash))
     if item.recurrence is not None:
         body["recurrence"] = _recurrence_json(item.recurrence, event.when, owner)
     if with_attendees and event.attendees:
         body["attendees"] = [_attendee_json(one) for one in event.attendees]
     return body
+
+
+def _meeting_json(event: Event) -> dict[str, Any]:
+    """What differs from Graph's defaults; an online meeting is only ever asked for."""
+    given: dict[str, Any] = {}
+    if not event.allow_new_times:
+        given["allowNewTimeProposals"] = False
+    if not event.response_requested:
+        given["responseRequested"] = False
+    if event.online_meeting:
+        given["isOnlineMeeting"] = True
+    return given
+
+
+def _place(name: str, point: Geo | None) -> dict[str, Any]:
+    place: dict[str, Any] = {"displayName": name}
+    if point is not None:
+        place["coordinates"] = {"latitude": point.latitude, "longitude": point.longitude}
+    return place
+
+
+def _stash_json(stash: str) -> dict[str, str]:
+    return {"id": ICAL_STASH_PROPERTY, "value": stash}
+
+
+def stash_fields(stash: str) -> dict[str, Any]:
+    """The part of a PATCH that keeps a file's stash; other extended properties stay as they are."""
+    return {"singleValueExtendedProperties": [_stash_json(stash)]}
+
+
+def sent_stash(body: Mapping[str, Any]) -> str | None:
+    """The stash that a write carries, None where it carries none."""
+    for one in body.get("singleValueExtendedProperties") or ():
+        if one["id"] == ICAL_STASH_PROPERTY:
+            return str(one["value"])
+    return None
+
+
+def stash_of_event(event: RemoteEvent) -> str:
+    """The stash that an event brings along, "" where it has none or was not asked for it."""
+    for extended in event.single_value_extended_properties or ():
+        if extended.id.casefold() == ICAL_STASH_PROPERTY.casefold():
+            return extended.value or ""
+    return ""
 
 
 def _when_json(when: When, owner: Owner) -> dict[str, Any]:
@@ -594,9 +691,12 @@ def patch_fields(
     slot: str,
     recurrence: Recurrence | None,
     replace_rich: bool,
+    html: str = "",
 ) -> tuple[dict[str, dict[str, Any]], list[Hold]]:
     """
     What a PATCH says for each of the changed fields, by field name, and what cannot be sent.
+
+    Args: html: the HTML form of the wanted text, where the file has one that agrees with it.
 
     A field that turns out to need nothing sent is named with an empty object. For a series,
     `when` and `recurrence` always bring start, end and recurrence together, because Exchange
@@ -606,7 +706,7 @@ def patch_fields(
     holds: list[Hold] = []
     for name in names:
         if name == "body":
-            _body_part(wanted, server, slot, replace_rich, parts, holds)
+            _body_part(wanted, server, slot, replace_rich, html, parts, holds)
         elif name in ("when", "recurrence"):
             parts[name] = _when_part(wanted, server, owner, slot, recurrence)
         else:
@@ -619,10 +719,11 @@ def _body_part(
     server: RemoteEvent,
     slot: str,
     replace_rich: bool,
+    html: str,
     parts: dict[str, dict[str, Any]],
     holds: list[Hold],
 ) -> None:
-    match edit(server_body(server), wanted.body, replace_rich=replace_rich):
+    match edit(server_body(server), wanted.body, replace_rich=replace_rich, html=html):
         case SendBody(content_type, content):
             parts["body"] = {"body": {"contentType": content_type, "content": content}}
         case KeepBody():
@@ -649,8 +750,8 @@ def _plain_part(name: str, wanted: Event, server: RemoteEvent, owner: Owner) -> 
     match name:
         case "subject":
             return {"subject": wanted.subject}
-        case "location":
-            return _location_part(wanted.location, server)
+        case "location" | "geo":
+            return _location_part(wanted, server)
         case "show_as":
             return {"showAs": wanted.show_as}
         case "sensitivity":
@@ -661,25 +762,48 @@ def _plain_part(name: str, wanted: Event, server: RemoteEvent, owner: Owner) -> 
             return {"categories": list(wanted.categories)}
         case "reminder_min":
             return _reminder_json(wanted.reminder_min)
+        case "allow_new_times":
+            return {"allowNewTimeProposals": wanted.allow_new_times}
+        case "response_requested":
+            return {"responseRequested": wanted.response_requested}
+        case "online_meeting":
+            return {"isOnlineMeeting": True} if wanted.online_meeting else {}
         case "attendees":
             return {"attendees": _attendee_list(wanted, server, owner)}
         case _:
             raise AssertionError(f"{name} is never patched")
 
 
-def _location_part(text: str, server: RemoteEvent) -> dict[str, Any]:
+def _location_part(wanted: Event, server: RemoteEvent) -> dict[str, Any]:
     """
-    A changed place. Where the service holds several, those still named keep their details:
-    PATCHing `location` alone would replace the whole list.
+    A changed place or point, which Graph keeps in one object.
+
+    A new name drops the old address and coordinates on purpose. Where the service holds several
+    places, those still named keep their details: PATCHing `location` alone would replace them all.
     """
     known = server.locations or []
-    if not text:
+    if not wanted.location and wanted.geo is None:
         return {"location": {"displayName": ""}, "locations": []}
     if len(known) < 2:
-        return {"location": {"displayName": text}}
+        return {"location": _one_place(wanted, server, known)}
     by_name = {str(one.get("displayName") or ""): one for one in known}
-    pieces = [piece.strip() for piece in text.split("; ") if piece.strip()]
-    return {"locations": [by_name.get(piece, {"displayName": piece}) for piece in pieces]}
+    pieces = [piece.strip() for piece in wanted.location.split("; ") if piece.strip()]
+    places = [by_name.get(piece, {"displayName": piece}) for piece in pieces or [""]]
+    if _geo(server.location) != wanted.geo:
+        places[0] = {**places[0], "coordinates": _place("", wanted.geo).get("coordinates", {})}
+    return {"locations": places}
+
+
+def _one_place(wanted: Event, server: RemoteEvent, known: list[dict[str, Any]]) -> dict[str, Any]:
+    """The place with its point; one that keeps its name and gets a point keeps its address."""
+    before = server.location
+    named = one_line((before.display_name or "") if before else "")
+    if wanted.geo is not None and wanted.geo == _geo(before) and wanted.location != named:
+        return {"displayName": wanted.location}
+    place = _place(wanted.location, wanted.geo)
+    kept = known[0] if known and wanted.geo is not None and wanted.location == named else {}
+    told = ("locationUri", "locationEmailAddress", "address")
+    return {**{name: kept[name] for name in told if kept.get(name)}, **place}
 
 
 def _attendee_list(wanted: Event, server: RemoteEvent, owner: Owner) -> list[dict[str, Any]]:

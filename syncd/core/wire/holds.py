@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from syncd.core.recurrence import REFUSALS
+
 __all__ = ["Hold", "HoldCode", "hold"]
 
 HoldCode = str
@@ -47,10 +49,14 @@ _HINTS = {
     "two-overrides": "Keep one VEVENT for each RECURRENCE-ID.",
     "cancelled-override": "Remove the override and add an EXDATE to leave the occurrence out.",
     "this-and-future": "End the series with UNTIL and make a second file for the rest.",
+    "range": "Remove RANGE from the RECURRENCE-ID to change that one occurrence.",
+    "multiple-location": "Keep one LOCATION line.",
     "category-separator": "Outlook cannot hold a category with a comma or semicolon.",
+    "category-too-long": "Outlook holds up to 255 characters.",
     "too-many-attendees": "Outlook holds up to 500 attendees.",
     "crosses-neighbour": "Keep the occurrence between the ones before and after it.",
     "cannot-restore-occurrence": "Create the meeting again in a file of its own.",
+    **{code: suggestion for code, (_, suggestion) in REFUSALS.items()},
 }
 
 

@@ -23,7 +23,7 @@ from syncd.core.zones import (
 __all__ = ["alarm_minutes", "read_reminder"]
 
 
-MAX_REMINDER_S = 60 * (2**31 - 1)
+LEAST_REMINDER_S, MOST_REMINDER_S = -60 * 2**31, 60 * (2**31 - 1)
 
 
 def read_reminder(component: Component, when: When, base: Event | None) -> int | None:
@@ -56,12 +56,14 @@ def _minutes(alarm: Component, when: When, *, repeats: bool) -> int | None:
         return None
     if alarm.first("RELATED-TO") is not None:  # RFC 9074 snooze alarms are a client's own state
         return None
+    if alarm.first("PROXIMITY") is not None or alarm.first("X-APPLE-PROXIMITY") is not None:
+        return None  # RFC 9074 8: it goes off at a place, whatever its trigger says
     value = line.value.strip().upper()
     absolute = value[:1].isdigit()
     if absolute and repeats:
         return None
     before_s = _absolute(value, when) if absolute else _relative(line, value, when)
-    if before_s is None or abs(before_s) > MAX_REMINDER_S:
+    if before_s is None or not LEAST_REMINDER_S <= before_s <= MOST_REMINDER_S:
         return None
     return -int(-before_s // 60)
 

@@ -76,14 +76,25 @@ def read_people(component: Component, owner: Owner, base: Event | None) -> Peopl
     organizer = _organizer(component, base)
     own = own_lines(component, owner)
     attendees = _guests(component, owner, base)
-    hosted = organizer is None and not (base and base.invited_as)
-    if hosted or (organizer is not None and owner.is_own(organizer.address)):
+    if _is_host(organizer, owner, base):
         return People(attendees, "none", organizer, "")
     if own:
         return People(attendees, stated_response(own[0]), organizer, mail_address(own[0]))
     # The owner's line is the service's: without it nothing was answered, or taken back.
     kept = (base.response, base.invited_as) if base else ("none", "")
     return People(attendees, kept[0], organizer, kept[1])
+
+
+def _is_host(organizer: Person | None, owner: Owner, base: Event | None) -> bool:
+    """Whether the owner organizes; what the service knows to be an invitation stays one, also from
+    another address of the owner's."""
+    if base is not None and base.invited_as and _address(organizer) == _address(base.organizer):
+        return False
+    return organizer is None or owner.is_own(organizer.address)
+
+
+def _address(person: Person | None) -> str:
+    return person.address.casefold() if person is not None else ""
 
 
 def _guests(component: Component, owner: Owner, base: Event | None) -> tuple[Attendee, ...]:

@@ -10,7 +10,7 @@ TZID is unknown everywhere else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -23,6 +23,7 @@ from syncd.core.event import (
     AllDay,
     Changes,
     Event,
+    Geo,
     Item,
     Timed,
     When,
@@ -34,7 +35,6 @@ from syncd.core.event import (
     shifted,
     slot_of,
 )
-from syncd.core.html import tidy
 from syncd.core.ids import Uid
 from syncd.core.lines import (
     Component,
@@ -46,13 +46,24 @@ from syncd.core.lines import (
     split_list,
     unescape,
 )
+from syncd.core.neighbours import crosses_neighbour
 from syncd.core.owner import Owner
 from syncd.core.recurrence import Inexpressible, Recurrence, from_rrule, occurs_on
 from syncd.core.wire.holds import Hold, hold
 from syncd.core.wire.ics_alarms import read_reminder
+from syncd.core.wire.ics_geo import read_geo
+from syncd.core.wire.ics_html import Text, read_text
 from syncd.core.wire.ics_people import People, read_people, response_silenced
-from syncd.core.wire.ics_slots import later, parse_day, slot_named
-from syncd.core.wire.ics_status import read_importance, read_sensitivity, read_show_as
+from syncd.core.wire.ics_slots import later, names_start, parse_day, slot_named
+from syncd.core.wire.ics_stash import stash_of
+from syncd.core.wire.ics_status import (
+    read_allow_new_times,
+    read_importance,
+    read_online_meeting,
+    read_response_requested,
+    read_sensitivity,
+    read_show_as,
+)
 from syncd.core.wire.ics_times import (
     DAY,
     LONGEST_DAYS,
@@ -72,6 +83,8 @@ from syncd.core.wire.ics_times import (
 from syncd.core.zones import (
     WindowsZone,
     fixed_offsets,
+    instant,
+    wall_time,
     windows_zone,
 )
 
@@ -96,6 +109,9 @@ MAX_ATTENDEES = 500
 MAX_LINT = 100
 
 
+LONGEST_CATEGORY = 255
+
+
 @dataclass(frozen=True, slots=True)
 class NotAnEvent:
     """A calendar object without events (tasks, journals): left alone, and listed."""
@@ -110,6 +126,8 @@ class FileItem:
 
     `item` is None when a hold concerns what no item can be without (its time) and there is no
     base to stand in. `sends_response` is False where the owner's own line asks for silence.
+    `html` are HTML forms that say the same as the text, by slot; `by_html`: such a form was
+    edited, and the text follows it. `stash` is what Graph has no field for.
     """
 
     uid: Uid
@@ -117,6 +135,13 @@ class FileItem:
     holds: tuple[Hold, ...]
     lint: tuple[str, ...] = ()
     sends_response: bool = True
+    html: Mapping[str, str] = field(default_factory=dict)
+    by_html: bool = False
+    stash: str = ""
+
+
+MOST_UID_CHARACTERS = 1000
+"""RFC 5545 3.8.4.7 asks for 255 at least; the service is asked for events by their UIDs."""
 
 
 def quick_uid(data: bytes) -> str:
@@ -135,7 +160,9 @@ def quick_uid(data: bytes) -> str:
             value = (
                 b"" if data[found.end() : found.end() + 3].lstrip(b"\r")[:2] in _FOLDS else found[2]
             )
-            return unescape(value.decode("utf-8", "replace")).strip()
+            if len(value) > MOST_UID_CHARACTERS:
+                return ""
+            return one_line(unescape(value.decode("utf-8", "replace")))
     return ""
 
 
@@ -197,8 +224,39 @@ def _sort(document: Document) -> _Sorted | NotAnEvent | Unreadable:
         return Unreadable(
             "mixed-components", events[0].begin.number, f"the file holds events and {others[0]}"
         )
-    trouble = _calendar_trouble(calendar)
+    trouble = _calendar_trouble(calendar) or _excess(events)
     return trouble or _sort_events(events)
+
+
+MOST_EVENTS = 5000
+
+
+MOST_EXDATES = 10_000
+
+
+MOST_ZONES = 100
+"""Of those that only a VTIMEZONE explains, counted anew for each year in which they are used."""
+
+
+def _excess(events: list[Component]) -> Unreadable | None:
+    """More of something than any calendar has: what it says could not be told in a second."""
+    if len(events) > MOST_EVENTS:
+        return _too_many(events[MOST_EVENTS].begin, f"{MOST_EVENTS:,} events")
+    exdates, zones = 0, set[tuple[str, str]]()
+    for line in (line for event in events for line in event.lines()):
+        if line.name == "EXDATE":
+            exdates += line.value.count(",") + 1
+            if exdates > MOST_EXDATES:
+                return _too_many(line, f"{MOST_EXDATES:,} EXDATE values")
+        elif (tzid := param(line, "TZID")) and windows_zone(tzid) is None:
+            zones.add((tzid, line.value.strip()[:4]))
+            if len(zones) > MOST_ZONES:
+                return _too_many(line, f"{MOST_ZONES} zones of its own")
+    return None
+
+
+def _too_many(line: Line, what: str) -> Unreadable:
+    return Unreadable("too-large", line.number, f"the file has more than {what}")
 
 
 def _calendar_trouble(calendar: Component) -> Unreadable | None:
@@ -217,7 +275,10 @@ def _sort_events(events: list[Component]) -> _Sorted | Unreadable:
     uids: dict[str, int] = {}
     for event in events:
         for line in event.lines("UID"):
-            uids.setdefault(unescape(line.value).strip(), line.number)
+            uids.setdefault(one_line(unescape(line.value)), line.number)
+            if len(line.value) > MOST_UID_CHARACTERS:
+                reason = f"the UID is longer than {MOST_UID_CHARACTERS:,} characters"
+                return Unreadable("uid-too-long", line.number, reason)
         if not event.lines("UID") or "" in uids:
             return Unreadable("no-uid", event.begin.number, "an event has no UID")
     if len(uids) > 1:
@@ -242,6 +303,9 @@ class _Reader:
     delete_cancelled: bool
     holds: list[Hold] = field(default_factory=list)
     lint: list[str] = field(default_factory=list)
+    html: dict[str, str] = field(default_factory=dict)
+    by_html: bool = False
+    begins: dict[date, Line] = field(default_factory=dict)
 
     def read(self) -> FileItem:
         base = self.base
@@ -253,9 +317,23 @@ class _Reader:
         if event is None:
             return FileItem(self.sorted.uid, None, tuple(self.holds), tuple(self.lint))
         item = self._with_slots(self._series(component, event), component)
+        stash = self._stash(item)
         return FileItem(
-            self.sorted.uid, item, tuple(self.holds), tuple(self.lint), sends_response=not silent
+            self.sorted.uid,
+            item,
+            tuple(self.holds),
+            tuple(self.lint),
+            sends_response=not silent,
+            html=self.html,
+            by_html=self.by_html,
+            stash=stash,
         )
+
+    def _stash(self, item: Item) -> str:
+        stash, whole = stash_of(self.sorted.master, self.sorted.overrides, item, self.owner)
+        if not whole and len(self.lint) < MAX_LINT:
+            self.lint.append("some lines are too long to travel: they stay on this machine")
+        return stash
 
     def _lint_lines(self, component: Component) -> None:
         for part in component.parts:
@@ -288,10 +366,11 @@ class _Reader:
             when = base.when
         self._check_place(component, slot)
         people = self._people(component, slot, base)
+        text = self._body(component, slot, base)
         return Event(
             when=when,
             subject=one_line(_text(component, "SUMMARY")),
-            body=tidy(_text(component, "DESCRIPTION")),
+            body=text.body,
             location=one_line(_text(component, "LOCATION")),
             show_as=read_show_as(component, base, invited=bool(people.invited_as)),
             sensitivity=read_sensitivity(component),
@@ -300,9 +379,27 @@ class _Reader:
             reminder_min=read_reminder(component, when, base),
             attendees=people.attendees,
             response=people.response,
+            geo=self._geo(component, base),
+            allow_new_times=read_allow_new_times(component, base),
+            response_requested=read_response_requested(component, base),
+            online_meeting=read_online_meeting(component, base),
             organizer=people.organizer,
             invited_as=people.invited_as,
+            html_text=text.other,
         )
+
+    def _body(self, component: Component, slot: str, base: Event | None) -> Text:
+        text = read_text(component, base)
+        if text.html:
+            self.html[slot] = text.html
+        self.by_html |= text.by_html
+        return text
+
+    def _geo(self, component: Component, base: Event | None) -> Geo | None:
+        point, readable = read_geo(component, base)
+        if not readable and len(self.lint) < MAX_LINT:
+            self.lint.append("GEO names no point on the globe; it is kept as it is")
+        return point
 
     def _when(self, component: Component, base: Event | None) -> When:
         start_line = component.first("DTSTART")
@@ -337,7 +434,7 @@ class _Reader:
             end_wall = later(wall, zone, read_duration(duration))
             if end_wall is None:
                 raise Held("year-out-of-range", "the end lies beyond the calendar", duration)
-            return Timed(wall, zone, end_wall, zone)
+            return _lasting(Timed(wall, zone, end_wall, zone), duration, component)
         return Timed(wall, zone, wall, zone)
 
     def _moment(self, line: Line, component: Component) -> _Moment:
@@ -387,9 +484,8 @@ class _Reader:
         there = {category.casefold() for category in base.categories} if base else set()
         for line in component.lines("CATEGORIES"):
             for category in map(one_line, split_list(line.value)):
-                unusable = "," in category or ";" in category
-                if unusable and category.casefold() not in there:
-                    trouble = Held("category-separator", "a category holds a separator", line)
+                trouble = _category_trouble(category, line)
+                if trouble is not None and category.casefold() not in there:
                     self._hold(trouble, slot, frozenset({"category"}))
                 else:
                     found.setdefault(category.casefold(), category)
@@ -423,20 +519,37 @@ class _Reader:
 
     def _with_slots(self, item: Item, component: Component) -> Item:
         if item.recurrence is None:
+            if any(one.fields >= RECURRENCE for one in self.holds):
+                return item
             for override in self.sorted.overrides:
-                if not any(one.fields >= RECURRENCE for one in self.holds):
-                    trouble = Held(
-                        "orphan-override",
-                        "an override stands in an event that does not repeat",
-                        override.begin,
-                    )
-                    self._hold(trouble, _raw_slot(override), OVERRIDE)
+                trouble = Held(
+                    "orphan-override",
+                    "an override stands in an event that does not repeat",
+                    override.begin,
+                )
+                self._hold(trouble, _raw_slot(override), OVERRIDE)
             return item
         cancelled = self._cancelled(item, component)
         overrides = self._overrides(item, cancelled)
         gone = frozenset(cancelled)
         kept = {slot: own for slot, own in overrides.items() if slot not in gone}
-        return msgspec.structs.replace(item, overrides=kept, cancelled=gone)
+        return self._between(msgspec.structs.replace(item, overrides=kept, cancelled=gone))
+
+    def _between(self, item: Item) -> Item:
+        """Occurrences that were moved to a neighbour's day or past it stay where they were."""
+        there = self.base.overrides if self.base else {}
+        kept = dict(item.overrides)
+        for slot, own in item.overrides.items():
+            before = there[slot].when if slot in there else msgspec.UNSET
+            if own.when is msgspec.UNSET or own.when == before:
+                continue
+            if crosses_neighbour(item, slot, own.when):
+                reason = "the occurrence is moved to the day of its neighbour or past it"
+                trouble = Held("crosses-neighbour", reason, self.begins.get(slot))
+                self._hold(trouble, slot.isoformat(), WHEN)
+                kept[slot] = msgspec.structs.replace(own, when=before)
+        # One that owns nothing stays too: it goes on inheriting what the series comes to say.
+        return msgspec.structs.replace(item, overrides=kept)
 
     def _cancelled(self, item: Item, component: Component) -> set[date]:
         slots: set[date] = set()
@@ -445,11 +558,25 @@ class _Reader:
                 slot = slot_named(line, value, item.master.when)
                 if slot in slots:
                     continue
-                if slot is not None and self._occurs(item, slot):
+                if slot is not None and self._cancels(line, value, slot, item):
                     slots.add(slot)
                 elif len(self.lint) < MAX_LINT:
                     self.lint.append(f"line {line.number}: EXDATE names no occurrence")
         return slots
+
+    def _cancels(self, line: Line, value: str, slot: date, item: Item) -> bool:
+        """
+        Whether an EXDATE takes an occurrence away: by its instant, or by its date.
+
+        One that stood for it before a client moved the series still does; for any other, a time
+        at which nothing happens is a line that some client left behind.
+        """
+        if not self._occurs(item, slot):
+            return False
+        if isinstance(item.master.when, AllDay) or DAY.fullmatch(value.strip()):
+            return True
+        stood = self.base is not None and slot in self.base.cancelled
+        return stood or names_start(line, value, slot, item.master.when)
 
     def _occurs(self, item: Item, slot: date) -> bool:
         assert item.recurrence is not None
@@ -468,6 +595,7 @@ class _Reader:
                 self._keep_base(slot, cancelled, found)
                 continue
             seen.add(slot)
+            self.begins[slot] = component.first("DTSTART") or component.begin
             own = self._override(component, slot, item)
             if own is not None:
                 found[slot] = own
@@ -516,8 +644,15 @@ class _Reader:
     def _override_trouble(
         self, component: Component, line: Line, slot: date | None, item: Item
     ) -> Held | None:
-        if param(line, "RANGE").upper() == "THISANDFUTURE":
-            return Held("this-and-future", "the override changes all later occurrences too", line)
+        match param(line, "RANGE").upper():
+            case "":
+                pass
+            case "THISANDFUTURE":
+                reason = "the override changes all later occurrences too"
+                return Held("this-and-future", reason, line)
+            case _:
+                reason = "the override changes other occurrences too"
+                return Held("range", reason, line)
         if component.lines("RRULE", "RDATE", "EXDATE"):
             return Held("recurring-override", "an override cannot repeat", component.begin)
         if slot is None or not self._occurs(item, slot):
@@ -560,6 +695,8 @@ class _Reader:
                     own[name] = value
             elif field_meaning(event, name) != field_meaning(plain, name):
                 own[name] = value
+        if "body" in own:
+            own["html_text"] = event.html_text
         return Changes(**own)
 
     def _with_guests(self, own: Changes, event: Event, before: Event, plain: Event) -> Changes:
@@ -584,7 +721,8 @@ def _shown_cancelled(base: Item, slot: date) -> bool:
 
 
 def _pushed_only(changes: Changes) -> Changes:
-    return Changes(**{name: getattr(changes, name) for name in PUSHED_FIELDS})
+    names = (*PUSHED_FIELDS, "html_text")
+    return Changes(**{name: getattr(changes, name) for name in names})
 
 
 def _text(component: Component, name: str) -> str:
@@ -612,6 +750,30 @@ def _all_day(
             raise Held("too-long", "the event is longer than 1,825 days", duration)
         return AllDay(start, start + length)
     return AllDay(start, start + ONE_DAY)
+
+
+def _lasting(when: Timed, duration: Line, component: Component) -> Timed:
+    """
+    A time with a length; an end in the hour that a clock change repeats is told in UTC.
+
+    Its wall time alone would be the first of both, an hour too early.
+    """
+    zone = WindowsZone(when.start_zone)
+    length = read_duration(duration)
+    if length % ONE_DAY == timedelta() or component.first("RRULE") is not None:
+        return when
+    end = instant(when.start + timedelta(days=length.days), zone) + length % ONE_DAY
+    if instant(when.end, zone) == end or wall_time(end, zone) != when.end:
+        return when
+    return Timed(when.start, when.start_zone, wall_time(end, UTC), UTC)
+
+
+def _category_trouble(category: str, line: Line) -> Held | None:
+    if "," in category or ";" in category:
+        return Held("category-separator", "a category holds a separator", line)
+    if len(category) > LONGEST_CATEGORY:
+        return Held("category-too-long", "a category is longer than 255 characters", line)
+    return None
 
 
 def _read_rule(component: Component, event: Event) -> Recurrence | None:

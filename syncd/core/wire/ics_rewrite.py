@@ -7,7 +7,7 @@ All other lines stay byte for byte, in their place, with their own folding.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 import msgspec
@@ -35,20 +35,24 @@ from syncd.core.lines import (
     new_line,
     param,
     parse,
+    quoted,
     to_bytes,
     with_params,
     with_value,
 )
 from syncd.core.owner import Owner
 from syncd.core.recurrence import Inexpressible, from_rrule, occurs_on
-from syncd.core.wire.ics_alarms import alarm_minutes
+from syncd.core.wire.ics_alarms import alarm_minutes, read_reminder
 from syncd.core.wire.ics_edit import (
     component_of,
     insert_after,
     insert_parts,
     put_lines,
-    replace_line,
+    remove_parts,
+    replace_lines,
 )
+from syncd.core.wire.ics_geo import geo_texts
+from syncd.core.wire.ics_html import HTML_NAMES
 from syncd.core.wire.ics_people import is_silent, mail_address, read_attendee, stated_response
 from syncd.core.wire.ics_read import FileItem, read_document, used_zones
 from syncd.core.wire.ics_slots import (
@@ -58,7 +62,7 @@ from syncd.core.wire.ics_slots import (
     parse_wall,
     slot_named,
 )
-from syncd.core.wire.ics_times import floating_zone, zone_named
+from syncd.core.wire.ics_times import floating_zone, maybe_all_day, zone_named
 from syncd.core.wire.ics_write import (
     MINTED_LABEL,
     PARTSTAT,
@@ -74,6 +78,7 @@ from syncd.core.wire.ics_write import (
     location_texts,
     mailto,
     moment_text,
+    new_times_texts,
     organizer_text,
     rrule_texts,
     sensitivity_texts,
@@ -92,8 +97,10 @@ __all__ = ["rewrite"]
 
 _OWNED: Mapping[str, tuple[str, ...]] = {
     "subject": ("SUMMARY",),
-    "body": ("DESCRIPTION", "X-ALT-DESC", "STYLED-DESCRIPTION"),
+    "body": ("DESCRIPTION", *HTML_NAMES),
     "location": ("LOCATION",),
+    "geo": ("GEO",),
+    "allow_new_times": ("X-MICROSOFT-DISALLOW-COUNTER",),
     "sensitivity": ("CLASS",),
     "importance": ("PRIORITY", "X-MICROSOFT-CDO-IMPORTANCE"),
     "categories": ("CATEGORIES",),
@@ -104,6 +111,7 @@ _WRITERS: Mapping[str, Callable[[Event], list[str]]] = {
     "subject": subject_texts,
     "body": body_texts,
     "location": location_texts,
+    "geo": geo_texts,
     "sensitivity": sensitivity_texts,
     "importance": importance_texts,
     "categories": categories_texts,
@@ -147,9 +155,9 @@ def rewrite(
     before = [component_bytes(event) for event in events]
     rewriter = _Rewriter(document, uid, target, stamps, owner, now.item, followed)
     rewriter.apply(_groups(moved))
-    there = document.calendar.components("VEVENT")
+    there = {id(event) for event in document.calendar.components("VEVENT")}
     for event, text in zip(events, before, strict=True):
-        if event in there and component_bytes(event) != text:
+        if id(event) in there and component_bytes(event) != text:
             _touch_stamps(event, stamps, document.eol)
     return to_bytes(document)
 
@@ -164,7 +172,12 @@ def _groups(moved: Iterable[FieldKey]) -> dict[str, set[str]]:
 
 @dataclass(slots=True)
 class _Rewriter:
-    """`now` is what the file says before; None where its time cannot be read."""
+    """
+    `now` is what the file says before; None where its time cannot be read.
+
+    `start` is the series' DTSTART once it is written, `tzid` what it calls its zone. `dropped` are
+    the ids of overrides that go, all at once: a file may hold thousands.
+    """
 
     document: Document
     uid: Uid
@@ -173,6 +186,9 @@ class _Rewriter:
     owner: Owner
     now: Item | None
     followed: frozenset[str]
+    start: Line | None = None
+    tzid: str | None = None
+    dropped: set[int] = field(default_factory=set)
 
     def apply(self, groups: dict[str, set[str]]) -> None:
         master = _master(self.document.calendar)
@@ -206,6 +222,7 @@ class _Rewriter:
             if name == "when":
                 texts = self._when_texts(component, event.when)
                 put_lines(component, ("DTSTART", "DTEND", "DURATION"), texts, eol)
+                _keep_reading(component, event, before, eol)
             elif name == "show_as":
                 texts = _show_as_texts(component, event, master, names)
                 put_lines(component, ("TRANSP", "X-MICROSOFT-CDO-BUSYSTATUS", "STATUS"), texts, eol)
@@ -220,8 +237,13 @@ class _Rewriter:
                 _rewrite_alarm(component, event, before, eol)
             elif name == "join_url":
                 _rewrite_conference(component, event, eol)
+            elif name == "response_requested":
+                _rewrite_requested(component, event, eol)
+            elif name == "allow_new_times":
+                put_lines(component, _OWNED[name], new_times_texts(event, master), eol)
             elif name in _OWNED:
-                put_lines(component, _OWNED[name], _WRITERS[name](event), eol)
+                texts = [_in_language(component, text) for text in _WRITERS[name](event)]
+                put_lines(component, _OWNED[name], texts, eol)
 
     def _when_texts(self, component: Component, when: When) -> list[str]:
         present = {
@@ -261,7 +283,10 @@ class _Rewriter:
         own, others, kept = self._people_lines(component, event, was_guest=was_guest)
         if not event.attendees and not event.invited_as and not kept:
             return []
-        texts = [_attendee_text(others.get(one.address.casefold()), one) for one in event.attendees]
+        texts = [
+            _attendee_text(others.get(one.address.casefold()), one, rsvp=event.response_requested)
+            for one in event.attendees
+        ]
         if event.invited_as:
             texts.append(_own_text(own, event))
         return [*_organizer_texts(component, event), *texts, *map(line_text, kept)]
@@ -311,6 +336,7 @@ class _Rewriter:
             if "recurrence" in mine - self.followed:
                 self._no_series(master, overrides)
             return
+        self._read_start(master)
         rebind = bool(mine & {"when", "recurrence"})
         if rebind or any("cancelled" in names for names in groups.values()):
             self._exdates(master)
@@ -318,13 +344,19 @@ class _Rewriter:
             names = groups.pop(slot.isoformat(), set())
             if self._override(component, slot, mine, names) and rebind:
                 self._rebind(component, slot)
+        remove_parts(self.document.calendar, self.dropped)
         for name in sorted(groups):
             self._new_override(date.fromisoformat(name))
 
+    def _read_start(self, master: Component) -> None:
+        when = self.target.master.when
+        self.start = master.first("DTSTART")
+        if isinstance(when, Timed):
+            self.tzid = self._kept_tzid(self.start, when.start_zone)
+
     def _no_series(self, master: Component, overrides: list[tuple[Component, date]]) -> None:
         put_lines(master, ("EXDATE",), [], self.document.eol)
-        for component, _ in overrides:
-            self.document.calendar.parts.remove(component)
+        remove_parts(self.document.calendar, {id(component) for component, _ in overrides})
 
     def _rebind(self, component: Component, slot: date) -> None:
         line = component.first("RECURRENCE-ID")
@@ -357,37 +389,36 @@ class _Rewriter:
         eol, wanted = self.document.eol, self.target.cancelled
         gone = (self.now.cancelled if self.now else frozenset()) - wanted
         known: set[date] = set()
+        new: dict[int, list[Line]] = {}
         for line in master.lines("EXDATE"):
-            known |= self._exdate(master, line, gone)
+            known |= self._exdate(line, gone, new)
+        replace_lines(master, new)
         fresh = [new_line(self._at("EXDATE", slot), eol) for slot in sorted(wanted - known)]
         insert_after(master, "EXDATE", fresh)
 
-    def _exdate(self, master: Component, line: Line, gone: frozenset[date]) -> set[date]:
-        """One EXDATE line brought up to date; returns the slots it goes on naming."""
+    def _exdate(self, line: Line, gone: frozenset[date], new: dict[int, list[Line]]) -> set[date]:
+        """One EXDATE line brought up to date in `new`; returns the slots it goes on naming."""
         named = [(value, slot_named(line, value, self.old_when)) for value in line.value.split(",")]
         slots = {slot for _, slot in named if slot is not None and slot not in gone}
-        wanted = sorted(slots & self.target.cancelled)
+        wanted = slots & self.target.cancelled
         stale = any(
             slot in wanted and not self._is_exact(line, v, slot) for v, slot in named if slot
         )
         kept = [value for value, slot in named if slot is None or slot not in gone]
         eol = self.document.eol
         if stale:
-            replace_line(master, line, [self._at("EXDATE", slot) for slot in wanted], eol)
-        elif not kept:
-            master.parts.remove(line)
+            new[id(line)] = [new_line(self._at("EXDATE", slot), eol) for slot in sorted(wanted)]
         elif len(kept) < len(named):
-            replace_line(master, line, [with_value(line, ",".join(kept))], eol)
-        return set(wanted) if stale else slots
+            texts = [with_value(line, ",".join(kept))] if kept else []
+            new[id(line)] = [new_line(text, eol) for text in texts]
+        return wanted if stale else slots
 
     def _at(self, name: str, slot: date) -> str:
         """An EXDATE or RECURRENCE-ID in the form of the series' DTSTART (RFC 5545 3.8.4.4)."""
         when = self.target.master.when
-        start = _master(self.document.calendar).first("DTSTART")
+        start = self.start
         if isinstance(when, Timed):
-            return moment_text(
-                name, slot_start(slot, when), self._kept_tzid(start, when.start_zone)
-            )
+            return moment_text(name, slot_start(slot, when), self.tzid)
         if start is None or "T" not in start.value.upper():
             return moment_text(name, slot)
         # Outlook's all-day event in the form of midnights.
@@ -399,10 +430,10 @@ class _Rewriter:
         """Bring one override up to date; returns whether it is there and takes part in syncing."""
         own = self.target.overrides.get(slot)
         if own is None and (slot in self.target.cancelled or names):
-            self.document.calendar.parts.remove(component)
+            self.dropped.add(id(component))
             return False
         if own == Changes() and mine & {"when", "recurrence"} and not self._occurs(slot):
-            self.document.calendar.parts.remove(component)
+            self.dropped.add(id(component))
             return False
         said = self.now.overrides.get(slot) if self.now else None
         if own is None and said is None:
@@ -442,9 +473,7 @@ class _Rewriter:
         when = self.target.master.when
         if isinstance(when, AllDay):
             return {}
-        line = _master(self.document.calendar).first("DTSTART")
-        kept = self._kept_tzid(line, when.start_zone)
-        return {iana_name(WindowsZone(when.start_zone)): kept} if kept else {}
+        return {iana_name(WindowsZone(when.start_zone)): self.tzid} if self.tzid else {}
 
     # --- zones ---
 
@@ -464,7 +493,12 @@ class _Rewriter:
             insert_parts(calendar, [component_of(block, self.document.eol)], before="VEVENT")
 
 
-_INHERITED = frozenset((*_OWNED, "show_as", "when", "attendees", "reminder_min", "join_url"))
+_INHERITED = frozenset(
+    (
+        *_OWNED,
+        *("show_as", "when", "attendees", "reminder_min", "join_url", "response_requested"),
+    )
+)
 
 
 _OF_PEOPLE = ("organizer", "response", "invited_as")
@@ -524,10 +558,10 @@ def _organizer_texts(component: Component, event: Event) -> list[str]:
     return [organizer_text(person)]
 
 
-def _attendee_text(line: Line | None, one: Attendee) -> str:
+def _attendee_text(line: Line | None, one: Attendee, *, rsvp: bool) -> str:
     """The person's line with what moved; Graph knows nothing of its other parameters."""
     if line is None:
-        return attendee_text(one)
+        return attendee_text(one, rsvp=rsvp)
     said, moved = read_attendee(line, one.address), dict[str, str]()
     if said.status != one.status:
         moved["PARTSTAT"] = PARTSTAT.get(one.status, "NEEDS-ACTION")
@@ -556,17 +590,52 @@ def _rewrite_alarm(component: Component, event: Event, before: Event | None, eol
         if (minutes := alarm_minutes(alarm, event.when, repeats=repeats)) is not None
     }
     if event.reminder_min is None:
-        for alarm in counted:
-            component.parts.remove(alarm)
+        remove_parts(component, {id(alarm) for alarm in counted})
         return
     if event.reminder_min in counted.values():
         return
-    old = before.reminder_min if before else None
-    matched = [alarm for alarm, minutes in counted.items() if minutes == old] or list(counted)
+    matched = _alarms_of(component, before, repeats=repeats) or list(counted)
     if matched:
         put_lines(matched[0], ("TRIGGER",), [trigger_text(event.reminder_min)], eol)
     else:
         insert_parts(component, [component_of(alarm_texts(event), eol)], last=True)
+
+
+def _alarms_of(component: Component, before: Event | None, *, repeats: bool) -> list[Component]:
+    """The alarms that said the reminder before."""
+    if before is None or before.reminder_min is None:
+        return []
+    return [
+        alarm
+        for alarm in component.components("VALARM")
+        if alarm_minutes(alarm, before.when, repeats=repeats) == before.reminder_min
+    ]
+
+
+def _keep_reading(component: Component, event: Event, before: Event | None, eol: bytes) -> None:
+    """What other lines say by means of the start and the end goes on being said."""
+    if isinstance(event.when, Timed) and maybe_all_day(component, event.when) != event.when:
+        put_lines(component, ("X-MICROSOFT-CDO-ALLDAYEVENT",), [], eol)
+    if event.reminder_min is None or not component.components("VALARM"):
+        return
+    # An alarm at a fixed time, or before the end, would say another reminder by now.
+    if read_reminder(component, event.when, event) != event.reminder_min:
+        _rewrite_alarm(component, event, before, eol)
+
+
+def _in_language(component: Component, text: str) -> str:
+    """A new title or place keeps the LANGUAGE that its author gave the old one."""
+    name = text.partition(":")[0]
+    line = component.first(name) if name in ("SUMMARY", "LOCATION") else None
+    language = param(line, "LANGUAGE") if line is not None else ""
+    return f"{name};LANGUAGE={quoted(language)}{text[len(name) :]}" if language else text
+
+
+def _rewrite_requested(component: Component, event: Event, eol: bytes) -> None:
+    """Only where Outlook's line is there already."""
+    name = "X-MICROSOFT-CDO-ISRESPONSEREQUESTED"
+    if component.first(name) is not None:
+        put_lines(component, (name,), [f"{name}:{str(event.response_requested).upper()}"], eol)
 
 
 def _rewrite_conference(component: Component, event: Event, eol: bytes) -> None:

@@ -53,6 +53,7 @@ def _slot_named(line: Line, value: str, when: When) -> date | None:
 
 
 _DAY = re.compile(r"[0-9]{8}")
+_LOCAL = re.compile(r"[0-9]{8}T[0-9]{6}")
 _WALL = re.compile(r"([0-9]{8}T[0-9]{6})(Z?)")
 
 
@@ -105,6 +106,8 @@ def parse_day(value: str) -> date | None:
 
 def parse_wall(value: str) -> datetime | None:
     """`yyyymmddThhmmss` as a naive wall-clock time; None where there is no such time."""
+    if _LOCAL.fullmatch(value) is None:
+        return None
     day = parse_day(value[:8])
     hour, minute, second = int(value[9:11]), int(value[11:13]), int(value[13:15])
     if day is None or hour > 23 or minute > 59 or second > 60:

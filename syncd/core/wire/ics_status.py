@@ -1,4 +1,4 @@
-"""Free/busy, privacy and priority as content lines spell them."""
+"""Free/busy, privacy, priority and what a meeting allows, as content lines spell them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,19 @@ from syncd.core.event import (
 )
 from syncd.core.lines import (
     Component,
+    param,
 )
 
-__all__ = ["read_importance", "read_sensitivity", "read_show_as", "upper_value"]
+__all__ = [
+    "read_allow_new_times",
+    "read_flag",
+    "read_importance",
+    "read_online_meeting",
+    "read_response_requested",
+    "read_sensitivity",
+    "read_show_as",
+    "upper_value",
+]
 
 
 _BUSY_STATUS: Mapping[str, Any] = {
@@ -88,3 +98,33 @@ def read_importance(component: Component) -> Any:
     if 1 <= priority <= 4:
         return "high"
     return "low" if 6 <= priority <= 9 else "normal"
+
+
+def read_flag(component: Component, name: str) -> bool | None:
+    """TRUE or FALSE (RFC 5545 3.3.2); None where the line is absent or says neither."""
+    return {"TRUE": True, "FALSE": False}.get(upper_value(component, name))
+
+
+def read_allow_new_times(component: Component, base: Event | None) -> bool:
+    """Outlook's line says the opposite; clients drop it, so that its absence is no edit."""
+    disallowed = read_flag(component, "X-MICROSOFT-DISALLOW-COUNTER")
+    if disallowed is None:
+        return base.allow_new_times if base else True
+    return not disallowed
+
+
+def read_response_requested(component: Component, base: Event | None) -> bool:
+    """Outlook's line; without it and without a base, what all the guests' RSVP say."""
+    asked = read_flag(component, "X-MICROSOFT-CDO-ISRESPONSEREQUESTED")
+    if asked is not None:
+        return asked
+    if base is not None:
+        return base.response_requested
+    guests = component.lines("ATTENDEE")
+    return not guests or any(param(line, "RSVP").upper() != "FALSE" for line in guests)
+
+
+def read_online_meeting(component: Component, base: Event | None) -> bool:
+    """Whether there is an online meeting or one is asked for; it cannot be taken back."""
+    asked = read_flag(component, "X-SYNCD-ONLINE-MEETING")
+    return bool(asked) or bool(base and base.online_meeting)

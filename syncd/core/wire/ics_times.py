@@ -21,6 +21,7 @@ from syncd.core.lines import (
     Component,
     Document,
     Line,
+    line_text,
     unescape,
 )
 from syncd.core.owner import Owner
@@ -144,25 +145,46 @@ def zone_named(tzid: str, wall: datetime, document: Document, owner: Owner) -> W
     if (zone := windows_zone(tzid)) is not None:
         return zone
     block = timezone_block(document, tzid)
-    if block is None:
+    if block is None or not FIRST_YEAR <= wall.year <= LAST_YEAR:
         return None
     until = wall + timedelta(days=400)
-    return zone_by_rules(block, first=wall, last=until, preferred=owner.zone)
+    # One comparison takes a millisecond, and thousands of lines may name the same block.
+    key = "zone", tzid, wall.year, until.year, owner.zone
+    if key not in document.notes:
+        document.notes[key] = zone_by_rules(block, first=wall, last=until, preferred=owner.zone)
+    found: WindowsZone | None = document.notes[key]
+    return found
 
 
 def floating_zone(document: Document, owner: Owner) -> WindowsZone:
     """The zone of a file's floating times: the calendar's own (X-WR-TIMEZONE), or the mailbox's."""
+    if "floating" not in document.notes:
+        document.notes["floating"] = _calendar_zone(document)
+    return document.notes["floating"] or owner.zone
+
+
+def _calendar_zone(document: Document) -> WindowsZone | None:
     line = document.calendar.first("X-WR-TIMEZONE")
-    named = windows_zone(unescape(line.value).strip()) if line is not None else None
-    return named or owner.zone
+    return windows_zone(unescape(line.value).strip()) if line is not None else None
 
 
-def timezone_block(document: Document, tzid: str) -> list[str] | None:
+def timezone_block(document: Document, tzid: str) -> tuple[str, ...] | None:
+    """The unfolded lines of the file's first VTIMEZONE of that name."""
+    if "blocks" not in document.notes:
+        document.notes["blocks"] = _blocks(document)
+    found: Component | tuple[str, ...] | None = document.notes["blocks"].get(tzid)
+    if isinstance(found, Component):
+        found = document.notes["blocks"][tzid] = tuple(_flat(found))
+    return found
+
+
+def _blocks(document: Document) -> dict[str, Component | tuple[str, ...]]:
+    blocks: dict[str, Component | tuple[str, ...]] = {}
     for block in document.calendar.components("VTIMEZONE"):
         line = block.first("TZID")
-        if line is not None and line.value.strip() == tzid:
-            return _flat(block)
-    return None
+        if line is not None:
+            blocks.setdefault(line.value.strip(), block)
+    return blocks
 
 
 def _flat(component: Component) -> list[str]:
@@ -171,6 +193,6 @@ def _flat(component: Component) -> list[str]:
         if isinstance(part, Component):
             lines.extend(_flat(part))
         elif part.name:
-            lines.append(re.sub(rb"\r?\n[ \t]", b"", part.raw).decode().rstrip("\r\n"))
+            lines.append(line_text(part))
     lines.append(f"END:{component.name}")
     return lines

@@ -36,6 +36,7 @@ from syncd.core.lines import (
 from syncd.core.owner import Owner
 from syncd.core.recurrence import to_rrule
 from syncd.core.vtimezone import vtimezone_lines
+from syncd.core.wire.ics_geo import geo_texts
 from syncd.core.zones import WindowsZone, iana_name
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "location_texts",
     "mailto",
     "moment_text",
+    "new_times_texts",
     "organizer_text",
     "people_texts",
     "render",
@@ -226,6 +228,7 @@ def vevent_texts(
     lines.extend(when_texts(event.when))
     lines.extend(series)
     lines.extend(location_texts(event))
+    lines.extend(geo_texts(event))
     lines.extend(body_texts(event))
     lines.extend(show_as_texts(event, master))
     for write in (
@@ -233,10 +236,11 @@ def vevent_texts(
         importance_texts,
         categories_texts,
         people_texts,
-        join_url_texts,
-        alarm_texts,
     ):
         lines.extend(write(event))
+    lines.extend(new_times_texts(event, master))
+    lines.extend(join_url_texts(event))
+    lines.extend(alarm_texts(event))
     lines.append("END:VEVENT")
     return lines
 
@@ -313,6 +317,14 @@ def categories_texts(event: Event) -> list[str]:
     return ["CATEGORIES:" + ",".join(escape(category) for category in event.categories)]
 
 
+def new_times_texts(event: Event, master: Event | None = None) -> list[str]:
+    if not event.allow_new_times:
+        return ["X-MICROSOFT-DISALLOW-COUNTER:TRUE"]
+    # An override without the line takes it over from its series.
+    inherits = master is not None and not master.allow_new_times
+    return ["X-MICROSOFT-DISALLOW-COUNTER:FALSE"] if inherits else []
+
+
 def join_url_texts(event: Event) -> list[str]:
     url = "".join(c for c in event.join_url if c > " " and c != "\x7f")
     if not url:
@@ -342,7 +354,7 @@ def trigger_text(minutes: int) -> str:
 def people_texts(event: Event) -> list[str]:
     if not event.attendees and not event.invited_as:
         return []
-    lines = [attendee_text(one) for one in event.attendees]
+    lines = [attendee_text(one, rsvp=event.response_requested) for one in event.attendees]
     if event.organizer is not None and event.organizer.address:
         lines.insert(0, organizer_text(event.organizer))
     if event.invited_as:
@@ -370,10 +382,15 @@ def organizer_text(person: Person) -> str:
     return f"ORGANIZER{_cn(person.name)}:{mailto(person.address)}"
 
 
-def attendee_text(one: Attendee) -> str:
-    role = "".join(f";{name}={value}" for name, value in ROLE[one.type].items())
-    stat = PARTSTAT.get(one.status, "NEEDS-ACTION")
-    return f"ATTENDEE{_cn(one.name)}{role};PARTSTAT={stat}:{mailto(one.address)}"
+def attendee_text(one: Attendee, *, rsvp: bool) -> str:
+    """One invited person; `rsvp`: an answer is asked of those who gave none."""
+    params = {**ROLE[one.type], "PARTSTAT": PARTSTAT.get(one.status, "NEEDS-ACTION")}
+    if one.is_room:
+        params["CUTYPE"] = "ROOM"
+    if rsvp and one.status == "none":
+        params["RSVP"] = "TRUE"
+    spelled = "".join(f";{name}={value}" for name, value in params.items())
+    return f"ATTENDEE{_cn(one.name)}{spelled}:{mailto(one.address)}"
 
 
 def _cn(name: str) -> str:

@@ -17,7 +17,7 @@ import msgspec
 from syncd.core.errors import BadAnswer, RefusedByService
 from syncd.core.ids import CalendarId, GraphId, Uid
 from syncd.core.wire.exchange import Answer, Request
-from syncd.core.wire.graph import ICAL_UID_PROPERTY
+from syncd.core.wire.graph import ICAL_STASH_PROPERTY, ICAL_UID_PROPERTY
 
 __all__ = [
     "CalendarRow",
@@ -38,10 +38,13 @@ _SELECT = ",".join(
         "originalStartTimeZone,originalEndTimeZone,recurrence,location,locations,showAs",
         "sensitivity,importance,categories,isReminderOn,reminderMinutesBeforeStart,attendees",
         "organizer,isOrganizer,isCancelled,isDraft,isOnlineMeeting,onlineMeeting,responseStatus",
-        "responseRequested,seriesMasterId,hasAttachments,transactionId",
+        "responseRequested,allowNewTimeProposals,seriesMasterId,hasAttachments,transactionId",
     )
 )
-_EXTENDED = f"singleValueExtendedProperties($filter=id eq '{ICAL_UID_PROPERTY}')"
+_EXTENDED = (
+    f"singleValueExtendedProperties($filter=id eq '{ICAL_UID_PROPERTY}'"
+    f" or id eq '{ICAL_STASH_PROPERTY}')"
+)
 
 T = TypeVar("T")
 ResponseAction = Literal["accept", "tentativelyAccept", "decline"]

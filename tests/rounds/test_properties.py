@@ -1,0 +1,445 @@
+"""What Graph has no field for, second forms of a text, and series that are cut in two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from syncd.core.wire.graph import ICAL_STASH_PROPERTY
+from syncd.core.wire.ics_stash import unpacked
+from syncd.shell.config_model import MailPolicy
+from tests.rounds.world import World, event, ics, world
+
+SEND = MailPolicy("send", "send", "send", "send")
+ODD = (
+    "COLOR:turquoise",
+    "URL:https://example.org/a,b;c",
+    "X-FOO;B=2;A=1:a\\,b;c",
+    "COMMENT;LANGUAGE=de:Zwei\\nZeilen",
+    "X-MOZ-GENERATION:4",
+    "BEGIN:VALARM",
+    "ACTION:EMAIL",
+    "TRIGGER:-P1D",
+    "SUMMARY:Soon",
+    "DESCRIPTION:Soon",
+    "ATTENDEE:mailto:me@example.org",
+    "END:VALARM",
+)
+
+
+def stash_of(here: World) -> Any:
+    """What the service keeps for the (only) event, taken apart."""
+    [item] = here.box.items(here.calendar)
+    for identity, value in item.extended.values():
+        if identity.casefold() == ICAL_STASH_PROPERTY.casefold():
+            return unpacked(value)
+    return None
+
+
+def machine(root: Path, name: str) -> Path:
+    path = root / name
+    path.mkdir()
+    return path
+
+
+async def on_another_machine(here: World, root: Path) -> World:
+    """The same mailbox followed from a second folder and an empty state."""
+    await here.lose_state()
+    here.root = machine(root, "second")
+    await here.sync(fresh=True)
+    return here
+
+
+async def test_case_80_unknown_lines_survive_everything(tmp_path: Path) -> None:
+    """Byte for byte through any number of edits on the service, and back on another machine."""
+    async with world(machine(tmp_path, "first")) as here:
+        await here.sync()
+        here.write("odd.ics", ics("odd-1", "Odd", "20260310T100000", "20260310T110000", *ODD))
+        await here.sync()
+        kept = stash_of(here)
+        assert kept is not None
+        assert [line for line in kept.m if line.startswith("X-MOZ")] == []
+
+        for number in range(3):
+            [item] = here.box.items(here.calendar)
+            here.box.patch(item.default_id, {"subject": f"Odd {number}", "importance": "high"})
+            await here.sync()
+        text = here.text("Odd 2")
+        assert all(f"{line}\r\n" in text for line in ODD)
+
+        here.clear()
+        second = await on_another_machine(here, tmp_path)
+        restored = second.text("Odd 2")
+        assert all(f"{line}\r\n" in restored for line in ODD if "MOZ" not in line)
+        assert await second.code() == 0
+        assert second.writes() == []
+
+
+async def test_a_stash_alone_goes_only_where_nobody_is_mailed(tmp_path: Path) -> None:
+    """At a meeting it waits for another change, and goes along with it."""
+    async with world(tmp_path, mail=SEND) as here:
+        await here.sync()
+        here.write("own.ics", ics("own", "Own"))
+        guest = ("ORGANIZER:mailto:me@example.org", "ATTENDEE:mailto:bob@example.org")
+        here.write("meet.ics", ics("meet", "Meet", "20260311T100000", "20260311T110000", *guest))
+        await here.sync()
+        here.clear()
+        mails = len(here.service.ledger)
+
+        here.edit("Own", b"END:VEVENT", b"COLOR:red\r\nEND:VEVENT")
+        here.edit("Meet", b"END:VEVENT", b"COLOR:red\r\nEND:VEVENT")
+        assert await here.code() == 0
+        assert [list(body) for body in here.bodies("PATCH")] == [["singleValueExtendedProperties"]]
+        assert len(here.service.ledger) == mails
+        assert await here.code() == 0
+        assert len(here.bodies("PATCH")) == 1
+
+        here.clear()
+        here.edit("Meet", b"SUMMARY:Meet", b"SUMMARY:Met")
+        assert await here.code() == 0
+        [body] = here.bodies("PATCH")
+        assert sorted(body) == ["singleValueExtendedProperties", "subject"]
+        assert len(here.service.ledger) == mails + 1
+
+
+async def test_a_stash_that_was_tampered_with_changes_nothing(tmp_path: Path) -> None:
+    """Neither a broken checksum nor lines that mean something to Graph reach a file."""
+    from syncd.core.wire.ics_stash import Stash, _packed
+
+    hostile = _packed(
+        Stash(
+            m=(
+                *("SUMMARY:Owned", "DTSTART:20300101T000000Z", "RRULE:FREQ=DAILY", "COLOR:red"),
+                *("ATTENDEE:mailto:x@example.org", "BEGIN:VEVENT", "UID:x", "END:VEVENT"),
+                *("X-A:1\r\nSUMMARY:Two", "END:VEVENT", "BEGIN:VALARM", "ACTION:DISPLAY"),
+            ),
+            p={"SUMMARY": ";X=1:Owned\r\nX:"},
+        )
+    )
+    async with world(tmp_path) as here:
+        for value in (
+            hostile,
+            hostile.replace("COLOR", "KOLOR"),
+            "{",
+            '{"v":2,"c":"","m":["X:1"]}',
+        ):
+            extended = [{"id": ICAL_STASH_PROPERTY, "value": value}]
+            fresh = event("Plain", "2026-03-10T10:00:00", "2026-03-10T11:00:00")
+            made = here.box.create(
+                here.calendar, {**fresh, "singleValueExtendedProperties": extended}
+            )
+            assert await here.code() == 0
+            text = here.text("Plain")
+            assert text.count("BEGIN:VEVENT") == text.count("SUMMARY") == 1
+            assert "FREQ=DAILY" not in text
+            assert "ATTENDEE" not in text
+            here.box.delete(made.id, actor="person")
+            await here.sync()
+
+
+async def test_zone_names_and_floating_times_come_back(tmp_path: Path) -> None:
+    """Vienna stays Vienna, Troll stays Troll and a floating time floats, on a new machine too."""
+    async with world(machine(tmp_path, "first")) as here:
+        await here.sync()
+        for name, line in (
+            ("vienna", "DTSTART;TZID=Europe/Vienna:20260310T100000"),
+            ("troll", "DTSTART;TZID=Antarctica/Troll:20260310T100000"),
+            ("floating", "DTSTART:20260310T100000"),
+        ):
+            text = ics(name, name)
+            start = "DTSTART;TZID=Europe/Berlin:20260310T100000"
+            end = "DTEND;TZID=Europe/Berlin:20260310T110000"
+            here.write(f"{name}.ics", text.replace(start, line).replace(end, "DURATION:PT1H"))
+        assert await here.code() == 0
+        here.clear()
+
+        second = await on_another_machine(here, tmp_path)
+        assert "DTSTART;TZID=Europe/Vienna:20260310T100000\r\n" in second.text("vienna")
+        assert "TZID:Europe/Vienna\r\n" in second.text("vienna")
+        assert "DTSTART;TZID=Antarctica/Troll:20260310T100000\r\n" in second.text("troll")
+        assert "DTSTART:20260310T100000\r\n" in second.text("floating")
+        assert await second.code() == 0
+        assert second.writes() == []
+
+
+# --- a point on the globe, and what a meeting allows ---
+
+
+async def test_case_21_a_point_goes_both_ways_and_zeros_are_no_edit(tmp_path: Path) -> None:
+    """GEO is the place's coordinates; another spelling of the same number is nothing."""
+    async with world(tmp_path) as here:
+        await here.sync()
+        here.write("a.ics", ics("a", "A", "20260310T100000", "20260310T110000", "LOCATION:Louvre"))
+        await here.sync()
+        here.clear()
+        here.edit("A", b"LOCATION:Louvre", b"LOCATION:Louvre\r\nGEO:48.20;16.370")
+        assert await here.code() == 0
+        [body] = here.bodies("PATCH")
+        assert body == {
+            "location": {
+                "displayName": "Louvre",
+                "coordinates": {"latitude": 48.2, "longitude": 16.37},
+            }
+        }
+        here.clear()
+        here.edit("A", b"GEO:48.20;16.370", b"GEO:48.2;16.37")
+        assert await here.code() == 0
+        assert here.writes() == []
+
+        [item] = here.box.items(here.calendar)
+        place = {"displayName": "Louvre", "coordinates": {"latitude": -0.5, "longitude": 7.1234567}}
+        here.box.patch(item.default_id, {"location": place})
+        assert await here.code() == 0
+        assert "GEO:-0.5;7.123457\r\n" in here.text("A")
+
+        here.clear()
+        here.edit("A", b"LOCATION:Louvre", b"LOCATION:Orsay")
+        assert await here.code() == 0
+        assert here.bodies("PATCH") == [{"location": {"displayName": "Orsay"}}]
+        assert await here.code() == 0
+        assert "GEO" not in here.text("A")
+
+
+async def test_no_counter_proposals_and_answers_are_edits_of_outlooks_own_lines(
+    tmp_path: Path,
+) -> None:
+    """Their absence is none: clients drop lines that they do not know."""
+    async with world(tmp_path) as here:
+        await here.sync()
+        lines = ("X-MICROSOFT-DISALLOW-COUNTER:TRUE", "X-MICROSOFT-CDO-ISRESPONSEREQUESTED:FALSE")
+        here.write("a.ics", ics("a", "A", "20260310T100000", "20260310T110000", *lines))
+        await here.sync()
+        [item] = here.box.items(here.calendar)
+        assert not item.values["allowNewTimeProposals"]
+        assert not item.values["responseRequested"]
+        here.clear()
+        for line in lines:
+            here.edit("A", f"{line}\r\n".encode(), b"")
+        assert await here.code() == 0
+        assert here.writes() == []
+        here.edit("A", b"END:VEVENT", b"X-MICROSOFT-DISALLOW-COUNTER:FALSE\r\nEND:VEVENT")
+        assert await here.code() == 0
+        assert here.bodies("PATCH") == [{"allowNewTimeProposals": True}]
+
+
+async def test_an_online_meeting_is_made_only_on_request(tmp_path: Path) -> None:
+    """The request is one line; the join link comes back, and nothing is ever asked again."""
+    async with world(tmp_path) as here:
+        await here.sync()
+        here.write("a.ics", ics("a", "A"))
+        await here.sync()
+        [item] = here.box.items(here.calendar)
+        assert not item.values["isOnlineMeeting"]
+        here.clear()
+        here.edit("A", b"END:VEVENT", b"X-SYNCD-ONLINE-MEETING:TRUE\r\nEND:VEVENT")
+        assert await here.code() == 0
+        assert here.bodies("PATCH") == [{"isOnlineMeeting": True}]
+        assert "CONFERENCE;" in here.text("A")
+        here.clear()
+        here.edit("A", b"X-SYNCD-ONLINE-MEETING:TRUE", b"X-SYNCD-ONLINE-MEETING:FALSE")
+        assert await here.code() == 0
+        assert here.writes() == []
+
+
+# --- second forms ---
+
+RICH = "<html><body><p>Hi <b>Bob</b></p></body></html>"
+
+
+async def test_cases_11_and_12_html_beside_the_text(tmp_path: Path) -> None:
+    """A dropped form is no edit; a line below keeps the formatting above it."""
+    for form, name in (
+        ("altrep", "DESCRIPTION;ALTREP="),
+        ("x-alt-desc", "X-ALT-DESC;FMTTYPE=text/html:"),
+        ("styled", "STYLED-DESCRIPTION;VALUE=TEXT;FMTTYPE=text/html:"),
+    ):
+        async with world(machine(tmp_path, form), html=form) as here:
+            body = {"contentType": "html", "content": RICH}
+            fresh = event("A", "2026-03-10T10:00:00", "2026-03-10T11:00:00", body=body)
+            made = here.box.create(here.calendar, fresh)
+            assert await here.code() == 0
+            assert name in here.text("A")
+            plain = [
+                "DESCRIPTION:Hi Bob" if line.startswith("DESCRIPTION") else line
+                for line in here.text("A").split("\r\n")
+                if not line.startswith(("X-ALT-DESC", "STYLED"))
+            ]
+            here.clear()
+            here.clock.advance(5)
+            here.path("A").write_bytes("\r\n".join(plain).encode())
+            assert await here.code() == 0
+            assert here.writes() == []
+            assert name not in here.text("A")
+
+            here.edit("A", b"DESCRIPTION:Hi Bob", b"DESCRIPTION:Hi Bob\\nMore")
+            assert await here.code() == 0
+            [patch] = here.bodies("PATCH")
+            assert list(patch) == ["body"]
+            assert "<b>Bob</b>" in patch["body"]["content"]
+
+            here.box.patch(made.id, {"subject": "B"})
+            assert await here.code() == 0
+            assert name in here.text("B")
+            here.clear()
+            assert await here.code() == 0
+            assert here.writes() == []
+
+
+async def test_case_18_the_text_wins_over_a_stale_form(tmp_path: Path) -> None:
+    """An editor leaves the HTML as it was: neither it nor the text comes back later."""
+    async with world(tmp_path, html="x-alt-desc") as here:
+        body = {"contentType": "html", "content": RICH}
+        here.box.create(
+            here.calendar, event("A", "2026-03-10T10:00:00", "2026-03-10T11:00:00", body=body)
+        )
+        await here.sync()
+        here.clear()
+        here.edit("A", b"DESCRIPTION:Hi Bob", b"DESCRIPTION:Hi Ann")
+        saved = here.path("A").read_bytes()
+        assert await here.code() == 0
+        [patch] = here.bodies("PATCH")
+        assert "Hi" in patch["body"]["content"]
+        assert "Ann" in patch["body"]["content"]
+        here.clear()
+        for _ in range(2):
+            assert await here.code() == 0
+        assert here.writes() == []
+        assert here.path("A").read_bytes() == saved
+
+
+async def test_html_that_alone_was_edited_is_the_edit(tmp_path: Path) -> None:
+    """It is sent as it is, and the text beside it follows."""
+    async with world(tmp_path, html="x-alt-desc") as here:
+        body = {"contentType": "html", "content": RICH}
+        here.box.create(
+            here.calendar, event("A", "2026-03-10T10:00:00", "2026-03-10T11:00:00", body=body)
+        )
+        await here.sync()
+        here.clear()
+        path = here.path("A")
+        here.clock.advance(5)
+        whole = path.read_bytes().replace(b"\r\n ", b"")
+        path.write_bytes(whole.replace(b"<b>Bob</b>", b"<i>Eve</i>"))
+        assert await here.code() == 0
+        [patch] = here.bodies("PATCH")
+        assert "<i>Eve</i>" in patch["body"]["content"]
+        for _ in range(2):
+            assert await here.code() == 0
+        assert len(here.bodies("PATCH")) == 1
+        assert "DESCRIPTION:Hi Eve\r\n" in here.text("A")
+
+
+async def test_places_as_components(tmp_path: Path) -> None:
+    """Address and point of each place, minted; taken away they are no edit."""
+    place = {
+        "displayName": "Louvre",
+        "address": {"street": "Rue de Rivoli; 1", "city": "Paris", "countryOrRegion": "France"},
+        "coordinates": {"latitude": 48.86, "longitude": 2.3376},
+    }
+    async with world(tmp_path, locations="vlocation") as here:
+        fresh = event("A", "2026-03-10T10:00:00", "2026-03-10T11:00:00", location=place)
+        here.box.create(here.calendar, fresh)
+        assert await here.code() == 0
+        text = here.text("A")
+        assert "BEGIN:VLOCATION\r\n" in text
+        assert "GEO:48.86;2.3376\r\n" in text
+        assert "Rue de Rivoli\\\\\\; 1" in text
+        here.clear()
+        start, end = text.index("BEGIN:VLOCATION"), text.index("END:VLOCATION")
+        here.clock.advance(5)
+        here.path("A").write_bytes((text[:start] + text[end + 15 :]).encode())
+        assert await here.code() == 0
+        assert here.writes() == []
+
+
+# --- a series cut in two ---
+
+
+SERIES = (
+    "RRULE:FREQ=WEEKLY",
+    "END:VEVENT",
+    "BEGIN:VEVENT",
+    "UID:s",
+    "DTSTAMP:20260101T000000Z",
+    "RECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Europe/Berlin:20260324T100000",
+    "SUMMARY:Later",
+    "DTSTART;TZID=Europe/Berlin:20260324T140000",
+    "DTEND;TZID=Europe/Berlin:20260324T150000",
+)
+
+
+def told(here: World) -> list[tuple[str, str, str]]:
+    """What the service holds: subject, start, end of the rule."""
+    return sorted(
+        (
+            item.values["subject"],
+            item.start.local.isoformat(),
+            "" if item.recurrence is None else str(item.recurrence.range.end or ""),
+        )
+        for item in here.box.items(here.calendar)
+    )
+
+
+async def test_case_67_this_and_future_becomes_two_series(tmp_path: Path) -> None:
+    """The old one gets its end, a new one begins; both are followed like any other."""
+    async with world(tmp_path) as here:
+        await here.sync()
+        here.write("s.ics", ics("s", "Weekly", "20260310T100000", "20260310T110000", *SERIES[:1]))
+        await here.sync()
+        here.clear()
+        here.clock.advance(5)
+        here.write("s.ics", ics("s", "Weekly", "20260310T100000", "20260310T110000", *SERIES))
+        assert await here.code() == 0
+        assert told(here) == [
+            ("Later", "2026-03-24T14:00:00", ""),
+            ("Weekly", "2026-03-10T10:00:00", "2026-03-17"),
+        ]
+        assert here.subjects() == ["Later", "Weekly"] or here.subjects() == ["Weekly", "Later"]
+        here.clear()
+        for _ in range(2):
+            assert await here.code() == 0
+        assert here.writes() == []
+
+
+async def test_a_new_file_with_this_and_future_is_two_series_at_once(tmp_path: Path) -> None:
+    """Also where the service never knew the uncut one."""
+    async with world(tmp_path) as here:
+        await here.sync()
+        here.write("s.ics", ics("s", "Weekly", "20260310T100000", "20260310T110000", *SERIES))
+        assert await here.code() == 0
+        assert [one[0] for one in told(here)] == ["Later", "Weekly"]
+
+
+async def test_a_series_with_guests_is_not_cut(tmp_path: Path) -> None:
+    """They would be mailed twice: it is held, and nothing is sent."""
+    guest = ("ORGANIZER:mailto:me@example.org", "ATTENDEE:mailto:bob@example.org")
+    async with world(tmp_path, mail=SEND) as here:
+        await here.sync()
+        start, end = "20260310T100000", "20260310T110000"
+        here.write("s.ics", ics("s", "Weekly", start, end, *guest, *SERIES[:1]))
+        await here.sync()
+        here.clear()
+        here.clock.advance(5)
+        here.write("s.ics", ics("s", "Weekly", start, end, *guest, *SERIES))
+        assert await here.code() == 4
+        assert [one.code for one in await here.store.problems()] == ["this-and-future"]
+        assert here.writes() == []
+
+
+async def test_a_cut_that_was_interrupted_is_finished_once(tmp_path: Path) -> None:
+    """The new file was there, the old one not cut yet: no second new series is made."""
+    from syncd.core.wire.ics_split import split_series
+
+    async with world(tmp_path) as here:
+        await here.sync()
+        path = here.write(
+            "s.ics", ics("s", "Weekly", "20260310T100000", "20260310T110000", *SERIES)
+        )
+        from tests.strategies import OWNER
+
+        split = split_series(path.read_bytes(), OWNER)
+        assert split is not None
+        here.folder.joinpath("later.ics").write_bytes(split.new)
+        assert await here.code() == 0
+        assert [one[0] for one in told(here)] == ["Later", "Weekly"]
+        assert len(here.names()) == 2

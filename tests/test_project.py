@@ -18,6 +18,7 @@ SCRIPTS = (
     "scripts/clients",
     "scripts/bench",
     "scripts/soak",
+    "scripts/recurrence",
     ".ci/run",
 )
 SHELL_FILES = (*SCRIPTS, "scripts/_venv.sh")

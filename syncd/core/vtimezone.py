@@ -21,6 +21,8 @@ FIRST_YEAR, LAST_YEAR = 1970, 2200
 YEARS_COVERED = 10
 """What a block promises at the least, and how many years make a rule."""
 
+DECADE = 10
+
 RULES_SETTLED_YEAR = 2037
 """A series that began under older rules runs on: rules are followed up to here in any case."""
 
@@ -68,7 +70,8 @@ def vtimezone_lines(tzid: str, iana: str, *, from_year: int) -> list[str]:
 @lru_cache(maxsize=512)
 def _parts(iana: str, from_year: int) -> tuple[str, ...]:
     zone = ZoneInfo(iana)
-    last_year = max(from_year + YEARS_COVERED - 1, RULES_SETTLED_YEAR)
+    # A file that shares its block with those of a whole decade looks ten years beyond its own.
+    last_year = max(from_year + DECADE + YEARS_COVERED - 1, RULES_SETTLED_YEAR)
     changes = list(_changes(zone, from_year - 1, last_year))
     settled = _settled_year(changes, from_year - 1, last_year)
     early = [change for change in changes if change.wall.year < settled]

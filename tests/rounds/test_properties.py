@@ -443,3 +443,47 @@ async def test_a_cut_that_was_interrupted_is_finished_once(tmp_path: Path) -> No
         assert await here.code() == 0
         assert [one[0] for one in told(here)] == ["Later", "Weekly"]
         assert len(here.names()) == 2
+
+
+async def test_a_floating_series_gets_a_floating_end(tmp_path: Path) -> None:
+    """The value type of UNTIL follows DTSTART, so that no reader loses the last day."""
+    async with world(tmp_path) as here:
+        await here.sync()
+        text = ics("f", "Floats").replace(";TZID=Europe/Berlin", "")
+        here.write("f.ics", text.replace("END:VEVENT", "RRULE:FREQ=WEEKLY\nEND:VEVENT"))
+        await here.sync()
+        [item] = here.box.items(here.calendar)
+        assert item.recurrence is not None
+        pattern = {"type": "weekly", "interval": 1, "daysOfWeek": ["tuesday"]}
+        span = {"type": "endDate", "startDate": "2026-03-10", "endDate": "2026-03-31"}
+        here.box.patch(item.default_id, {"recurrence": {"pattern": pattern, "range": span}})
+        assert await here.code() == 0
+        assert "RRULE:FREQ=WEEKLY;BYDAY=TU;UNTIL=20260331T100000\r\n" in here.text("Floats")
+
+
+async def test_occurrences_that_overlap_are_held(tmp_path: Path) -> None:
+    """Two days long, every day: Outlook has no such series, and nothing is sent."""
+    async with world(tmp_path) as here:
+        await here.sync()
+        start, end = "20260310T100000", "20260312T100000"
+        here.write("o.ics", ics("o", "Overlap", start, end, "RRULE:FREQ=DAILY"))
+        assert await here.code() == 4
+        assert [one.code for one in await here.store.problems()] == ["RR25"]
+        assert here.writes() == []
+
+
+async def test_a_series_beyond_our_limits_that_the_service_holds_is_no_trouble(
+    tmp_path: Path,
+) -> None:
+    """Nobody edited it: its file is not held, and a new title goes."""
+    async with world(tmp_path) as here:
+        pattern = {"type": "daily", "interval": 1}
+        span = {"type": "numbered", "startDate": "2026-03-10", "numberOfOccurrences": 1200}
+        times = ("2026-03-10T10:00:00", "2026-03-10T11:00:00")
+        rule = {"pattern": pattern, "range": span}
+        here.box.create(here.calendar, event("Long", *times, recurrence=rule))
+        assert await here.code() == 0
+        here.edit("Long", b"SUMMARY:Long", b"SUMMARY:Longer")
+        assert await here.code() == 0
+        [item] = here.box.items(here.calendar)
+        assert item.values["subject"] == "Longer"

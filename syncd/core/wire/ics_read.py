@@ -48,7 +48,8 @@ from syncd.core.lines import (
 )
 from syncd.core.neighbours import crosses_neighbour
 from syncd.core.owner import Owner
-from syncd.core.recurrence import Inexpressible, Recurrence, from_rrule, occurs_on
+from syncd.core.pattern import overlap
+from syncd.core.recurrence import Inexpressible, Recurrence, from_rrule, occurs_on, to_rrule
 from syncd.core.wire.holds import Hold, hold
 from syncd.core.wire.ics_alarms import read_reminder
 from syncd.core.wire.ics_geo import read_geo
@@ -508,7 +509,9 @@ class _Reader:
         if any(one.slot == "" and "when" in one.fields for one in self.holds):
             return Item(event, base.recurrence if base else None)
         try:
-            return Item(event, _read_rule(component, event))
+            rule = _read_rule(component, event, base)
+            _check_overlap(component, event, rule, base)
+            return Item(event, rule)
         except Held as trouble:
             if base is None or event.when == base.master.when:
                 self._hold(trouble, "", RECURRENCE)
@@ -776,18 +779,33 @@ def _category_trouble(category: str, line: Line) -> Held | None:
     return None
 
 
-def _read_rule(component: Component, event: Event) -> Recurrence | None:
+def _check_overlap(
+    component: Component, event: Event, rule: Recurrence | None, base: Item | None
+) -> None:
+    """Outlook has no series whose occurrences last until after the next has begun."""
+    if rule is None or (base and (rule, event.when) == (base.recurrence, base.master.when)):
+        return
+    found = overlap(rule, slot_of(event.when), event.when.end - event.when.start)
+    if found is not None:
+        line = component.first("DTEND") or component.first("DURATION") or component.begin
+        raise Held(found.code, found.reason, line, found.suggestion)
+
+
+def _read_rule(component: Component, event: Event, base: Item | None) -> Recurrence | None:
     rules = component.lines("RRULE")
     for name in ("RDATE", "EXRULE", "X-MICROSOFT-RRULE"):
         if (line := component.first(name)) is not None:
             code = "RR18" if name == "RDATE" else "RR17"
-            raise Held(code, f"{name} cannot be kept by Outlook", line, "Make separate events.")
+            raise Held(code, f"{name} cannot be kept by Outlook", line)
     if len(rules) > 1:
-        raise Held("RR17", "there is more than one RRULE", rules[1], "Make one file a rule.")
+        raise Held("RR17", "there is more than one RRULE", rules[1])
     if not rules:
         return None
-    rule = from_rrule(rules[0].value.strip(), *_rule_start(event.when))
+    text, start = rules[0].value.strip(), _rule_start(event.when)
+    rule = from_rrule(text, *start)
     if isinstance(rule, Inexpressible):
+        if base is not None and base.recurrence and text == to_rrule(base.recurrence, *start):
+            return base.recurrence  # what the service itself holds is no trouble
         raise Held(rule.code, rule.reason, rules[0], rule.suggestion)
     return rule
 

@@ -323,7 +323,8 @@ class _Rewriter:
                 return
         elif "recurrence" not in mine:
             return
-        put_lines(master, ("RRULE",), rrule_texts(self.target), self.document.eol)
+        texts = rrule_texts(self.target, floating=_floats(master))
+        put_lines(master, ("RRULE",), texts, self.document.eol)
 
     def _slots(
         self,
@@ -514,6 +515,15 @@ def _master(calendar: Component) -> Component:
         for component in calendar.components("VEVENT")
         if component.first("RECURRENCE-ID") is None
     )
+
+
+def _floats(master: Component) -> bool:
+    """Whether a series starts at a local time of no zone (RFC 5545 3.3.5)."""
+    line = master.first("DTSTART")
+    if line is None or param(line, "TZID"):
+        return False
+    value = line.value.strip().upper()
+    return "T" in value and not value.endswith("Z")
 
 
 def _lasts(line: Line, when: When) -> bool:

@@ -178,11 +178,12 @@ def _series_lines(item: Item) -> list[str]:
     return [*rrule_texts(item), *_exdate_lines(sorted(item.cancelled), item.master.when)]
 
 
-def rrule_texts(item: Item) -> list[str]:
+def rrule_texts(item: Item, *, floating: bool = False) -> list[str]:
+    """The RRULE line; UNTIL is local where DTSTART is (RFC 5545 3.3.10)."""
     if item.recurrence is None:
         return []
     when = item.master.when
-    zone = None if isinstance(when, AllDay) else WindowsZone(when.start_zone)
+    zone = None if isinstance(when, AllDay) or floating else WindowsZone(when.start_zone)
     return [f"RRULE:{to_rrule(item.recurrence, when.start, zone)}"]
 
 

@@ -7,6 +7,7 @@ daemon or, where none is running, by this process; a decision counts only for wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +128,10 @@ async def _found(config: Config, problem_id: str) -> Problem:
     return problem
 
 
+_PLACEHOLDER = re.compile(r"(?<![\w-])ID(?![\w-])")
+"""Where a hint speaks of the problem's id, and not of a RECURRENCE-ID."""
+
+
 def _print_problem(problem: Problem) -> None:
     from syncd.shell.output import say
 
@@ -136,7 +141,7 @@ def _print_problem(problem: Problem) -> None:
     for line in _effects(problem):
         say(f"    {line}")
     if problem.hint:
-        say(f"  {problem.hint.replace('ID', problem.id)}", "green")
+        say(f"  {_PLACEHOLDER.sub(problem.id, problem.hint)}", "green")
 
 
 def _details(problem: Problem) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,11 @@ they did. The verdict: both sides show the same instances, each item once; every
 or a person who saw it wrote another one, or it is kept in the history or under the problems; and no
 mail went out twice.
 
-Run as: python -m scripts.soak [--kills N] [--rounds N] [--edits N] [--rate R] [--seed N].
+With `--seeds` nothing is real but the engine: so many runs of `tests.simulation`, each in a world
+of its own in which everything that may happen is drawn from the seed.
+
+Run as: python -m scripts.soak [--kills N] [--rounds N] [--edits N] [--rate R] [--seed N]
+or: python -m scripts.soak --seeds N [--first S] [--minutes M] [--jobs J].
 """
 
 from __future__ import annotations
@@ -34,6 +38,7 @@ import icalendar
 import recurring_ical_events
 
 from tests.processes import ME, ZONE, Installation, Served, served
+from tests.simulation.search import Found, search
 
 __all__ = ["Finding", "People", "Seen", "killed"]
 
@@ -745,6 +750,8 @@ def saved(people: People, edits: int) -> Iterator[int]:
 def main() -> int:
     """Run the parts; 1 and the story for a finding."""
     asked = arguments()
+    if asked.seeds is not None:
+        return _simulated(asked)
     print(f"seed {asked.seed}", flush=True)
     parts = {
         "killed": (asked.kills, "kills"),
@@ -754,6 +761,18 @@ def main() -> int:
     wanted = [(name, unit) for name, (count, unit) in parts.items() if count]
     failed = [name for name, unit in wanted if not _part(asked, name, unit)]
     return 1 if failed else 0
+
+
+def _simulated(asked: argparse.Namespace) -> int:
+    begin, found = monotonic(), Found()
+    for found, story in search(asked.first, asked.seeds, asked.jobs, asked.minutes):
+        _show(f"{found}")
+        if story:
+            print(f"FINDING\n{story}\n", flush=True)
+    for kind, seeds in found.kinds.items():
+        print(f"{len(seeds)} times, seeds {sorted(seeds)[:8]}: {kind}")
+    print(f"seeds: {found}, {monotonic() - begin:.0f} s", flush=True)
+    return 1 if found.kinds else 0
 
 
 def _part(asked: argparse.Namespace, name: str, unit: str) -> bool:
@@ -808,6 +827,10 @@ def arguments() -> argparse.Namespace:
         "--rate", type=float, default=0.05, help="share of requests that fail [0.05]"
     )
     parser.add_argument("--seed", type=int, default=None, help="repeats the same edits")
+    parser.add_argument("--seeds", type=int, default=None, help="simulated runs, nothing else")
+    parser.add_argument("--first", type=int, default=1, help="the first of these seeds [1]")
+    parser.add_argument("--minutes", type=float, default=0.0, help="begin none after these [0: all]")
+    parser.add_argument("--jobs", type=int, default=0, help="processes [as many as processors]")
     parser.add_argument("--dir", default=None, help="where files are written [temporary]")
     asked = parser.parse_args()
     if asked.seed is None:

@@ -487,3 +487,59 @@ async def test_a_series_beyond_our_limits_that_the_service_holds_is_no_trouble(
         assert await here.code() == 0
         [item] = here.box.items(here.calendar)
         assert item.values["subject"] == "Longer"
+
+
+CAROLS = (
+    "ORGANIZER;CN=Carol:mailto:carol@example.org",
+    "ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:me@example.org",
+    "ATTENDEE;PARTSTAT=ACCEPTED:mailto:bob@example.org",
+)
+
+
+async def test_a_copied_meeting_invites_nobody_ever(tmp_path: Path) -> None:
+    """Its guests stay in the file alone, whatever is edited later."""
+    async with world(tmp_path, mail=SEND, foreign_meeting="copy") as here:
+        await here.sync()
+        text = ics("c", "Carol's", "20260310T100000", "20260310T110000", *CAROLS)
+        here.write("c.ics", text)
+        assert await here.code() == 0
+        here.edit("Carol's", b"SUMMARY:Carol's", b"SUMMARY:Mine")
+        assert await here.code() == 0
+        [item] = here.box.items(here.calendar)
+        assert item.values["subject"] == "Mine"
+        assert item.values["attendees"] == []
+        assert here.service.ledger == []
+        assert here.text("Mine").count("ATTENDEE") == 2
+
+
+async def test_a_foreign_organizer_written_into_an_own_event_is_held(tmp_path: Path) -> None:
+    """The owner would invite the guests of somebody else; the rest of the file goes on."""
+    async with world(tmp_path, mail=SEND) as here:
+        await here.sync()
+        here.write("a.ics", ics("a", "A"))
+        await here.sync()
+        lines = "\r\n".join(CAROLS).encode()
+        here.edit("A", b"SUMMARY:A", b"SUMMARY:B\r\n" + lines)
+        assert await here.code() == 4
+        assert [one.code for one in await here.store.problems()] == ["foreign-meeting"]
+        [item] = here.box.items(here.calendar)
+        assert (item.values["subject"], item.values["attendees"]) == ("B", [])
+        assert here.service.ledger == []
+
+
+async def test_an_older_state_learns_new_fields_without_a_word(tmp_path: Path) -> None:
+    """Bases of a version that knew no points: neither side counts as edited."""
+    async with world(tmp_path) as here:
+        place = {"displayName": "Louvre", "coordinates": {"latitude": 1.5, "longitude": 2.5}}
+        times = ("2026-03-10T10:00:00", "2026-03-10T11:00:00")
+        here.box.create(here.calendar, event("A", *times, location=place))
+        await here.sync()
+        here.store._conn.execute(
+            "UPDATE item SET projection = 1, base_local = NULL,"
+            " base_remote = json_remove(CAST(base_remote AS TEXT), '$.master.geo')"
+        )
+        here.clear()
+        here.edit("A", b"SUMMARY:A", b"SUMMARY:B")
+        assert await here.code() == 0
+        assert here.bodies("PATCH") == [{"subject": "B"}]
+        assert "GEO:1.5;2.5\r\n" in here.text("B")

@@ -96,7 +96,14 @@ def _as_created(item: Item, sides: Sides, desk: Desk) -> Item | Problem:
 
 
 def without_attendees(item: Item) -> Item:
-    return msgspec.structs.replace(item, master=msgspec.structs.replace(item.master, attendees=()))
+    """The item as nobody's but the owner's own, its occurrences included."""
+    alone = {"attendees": (), "organizer": None, "invited_as": "", "response": "none"}
+    unset = dict.fromkeys(alone, msgspec.UNSET)
+    overrides = {
+        slot: msgspec.structs.replace(own, **unset) for slot, own in item.overrides.items()
+    }
+    master = msgspec.structs.replace(item.master, **alone)
+    return msgspec.structs.replace(item, master=master, overrides=overrides)
 
 
 def _create(plan: ItemPlan, item: Item, desk: Desk) -> ItemPlan:

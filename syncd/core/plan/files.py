@@ -50,7 +50,10 @@ def seen(sides: Sides, record: ItemRecord, *, settled: bool) -> ItemRecord:
 def held_problems(sides: Sides, desk: Desk) -> tuple[Problem, ...]:
     if not isinstance(sides.local, Present):
         return ()
-    return tuple(hold_problem(one, sides, desk) for one in sides.local.file.holds)
+    holds = sides.local.file.holds
+    if desk.foreign_meeting == "copy":
+        holds = tuple(one for one in holds if one.code != "foreign-meeting")
+    return tuple(hold_problem(one, sides, desk) for one in holds)
 
 
 def hold_problem(one: Hold, sides: Sides, desk: Desk) -> Problem:

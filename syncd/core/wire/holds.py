@@ -53,6 +53,7 @@ _HINTS = {
     "multiple-location": "Keep one LOCATION line.",
     "category-separator": "Outlook cannot hold a category with a comma or semicolon.",
     "category-too-long": "Outlook holds up to 255 characters.",
+    "foreign-meeting": 'Accept the invitation, or set foreign_meeting = "copy" to keep the event.',
     "too-many-attendees": "Outlook holds up to 500 attendees.",
     "crosses-neighbour": "Keep the occurrence between the ones before and after it.",
     "cannot-restore-occurrence": "Create the meeting again in a file of its own.",

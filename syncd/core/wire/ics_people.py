@@ -39,10 +39,13 @@ def own_lines(component: Component, owner: Owner) -> list[Line]:
 
 @dataclass(frozen=True, slots=True)
 class People:
+    """Who is concerned; `is_foreign`: somebody else's meeting, which the service does not know."""
+
     attendees: tuple[Attendee, ...]
     response: Any
     organizer: Person | None
     invited_as: str
+    is_foreign: bool = False
 
 
 _PARTSTAT: Mapping[str, Any] = {
@@ -78,6 +81,9 @@ def read_people(component: Component, owner: Owner, base: Event | None) -> Peopl
     attendees = _guests(component, owner, base)
     if _is_host(organizer, owner, base):
         return People(attendees, "none", organizer, "")
+    if base is not None and base.organizer is None and not base.invited_as:
+        # The service knows no such meeting: whoever the file names, the owner would invite them.
+        return People(base.attendees, "none", None, "", is_foreign=True)
     if own:
         return People(attendees, stated_response(own[0]), organizer, mail_address(own[0]))
     # The owner's line is the service's: without it nothing was answered, or taken back.

@@ -494,6 +494,10 @@ class _Reader:
 
     def _people(self, component: Component, slot: str, base: Event | None) -> People:
         people = read_people(component, self.owner, base)
+        if people.is_foreign and component.first("ATTENDEE") is not None:
+            reason = "the meeting is another organizer's; its guests would be invited anew"
+            trouble = Held("foreign-meeting", reason, component.first("ORGANIZER"))
+            self._hold(trouble, slot, frozenset({"attendees"}))
         if len(people.attendees) > MAX_ATTENDEES:
             line = component.first("ATTENDEE")
             trouble = Held("too-many-attendees", "the event has more than 500 attendees", line)

@@ -543,3 +543,39 @@ async def test_an_older_state_learns_new_fields_without_a_word(tmp_path: Path) -
         assert await here.code() == 0
         assert here.bodies("PATCH") == [{"subject": "B"}]
         assert "GEO:1.5;2.5\r\n" in here.text("B")
+
+
+async def test_a_comment_written_with_an_answer_goes_along(tmp_path: Path) -> None:
+    """One that stood in the file before says nothing about this answer."""
+    async with world(tmp_path) as here:
+        here.receive("Board", "2026-03-10T10:00:00", "2026-03-10T11:00:00")
+        await here.sync()
+        here.clear()
+        here.edit("Board", b"PARTSTAT=NEEDS-ACTION", b"PARTSTAT=ACCEPTED")
+        here.edit("Board", b"END:VEVENT", b"COMMENT:Gladly\\, all day\r\nEND:VEVENT")
+        assert await here.code() == 0
+        assert here.bodies("POST") == [{"sendResponse": True, "comment": "Gladly, all day"}]
+        here.clear()
+        here.edit("Board", b"PARTSTAT=ACCEPTED", b"PARTSTAT=TENTATIVE")
+        assert await here.code() == 0
+        assert here.bodies("POST") == [{"sendResponse": True}]
+
+
+async def test_the_same_override_twice_is_one(tmp_path: Path) -> None:
+    """Held only where the two say different things."""
+    own = (
+        "RRULE:FREQ=WEEKLY",
+        *("END:VEVENT", "BEGIN:VEVENT", "UID:s", "DTSTAMP:20260101T000000Z"),
+        "RECURRENCE-ID;TZID=Europe/Berlin:20260317T100000",
+        "DTSTART;TZID=Europe/Berlin:20260317T120000",
+        "DTEND;TZID=Europe/Berlin:20260317T130000",
+    )
+    again = ("SUMMARY:Other", *own[1:])
+    async with world(tmp_path) as here:
+        await here.sync()
+        times = ("20260310T100000", "20260310T110000")
+        here.write("s.ics", ics("s", "S", *times, *own, *again, "SUMMARY:Other"))
+        assert await here.code() == 0
+        here.write("s.ics", ics("s", "S", *times, *own, *again, "SUMMARY:Third"))
+        assert await here.code() == 4
+        assert [one.code for one in await here.store.problems()] == ["two-overrides"]

@@ -29,6 +29,7 @@ from syncd.core.plan.mailing import mail_problem, mail_stands
 from syncd.core.plan.values import Desk, ItemPlan, Write, fields_value, unless_refused
 from syncd.core.wire.graph import RemoteEvent, exception_slots, patch_fields
 from syncd.core.wire.holds import hold
+from syncd.core.wire.ics_read import FileItem, read
 
 __all__ = ["with_writes"]
 
@@ -99,13 +100,23 @@ def respond(
         frozenset({key}),
         graph_id,
         action,
-        {"sendResponse": sends},
+        {"sendResponse": sends, **_comment(plan.sides, key.slot, desk)},
         decision.local,
         mailing,
         remote.record.etag,
     )
     plan = replace(plan, used_verdicts=(*plan.used_verdicts, *used))
     return unless_refused(plan, write, desk), frozenset()
+
+
+def _comment(sides: Sides, slot: str, desk: Desk) -> Mapping[str, str]:
+    """What the owner wrote along with the answer: not a comment that stood there before."""
+    assert isinstance(sides.local, Present)
+    comment = sides.local.file.comments.get(slot, "")
+    before = read(sides.known.content, desk.owner, None) if sides.known and comment else None
+    if isinstance(before, FileItem) and before.comments.get(slot) == comment:
+        return {}
+    return {"comment": comment} if comment else {}
 
 
 _ACTIONS = {

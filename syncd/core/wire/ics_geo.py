@@ -9,7 +9,9 @@ from syncd.core.lines import Component
 
 __all__ = ["geo_text", "geo_texts", "read_geo"]
 
-_GEO = re.compile(r"\s*([+-]?\d{1,3}(?:\.\d{1,30})?)\s*;\s*([+-]?\d{1,3}(?:\.\d{1,30})?)\s*")
+# icalendar, and so khal, writes degrees below 0.0001 with an exponent, which RFC 5545 does not know.
+_DEGREES = r"\s*([+-]?\d{1,3}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?)\s*"
+_GEO = re.compile(f"{_DEGREES};{_DEGREES}")
 
 
 def read_geo(component: Component, base: Event | None) -> tuple[Geo | None, bool]:

@@ -13,10 +13,12 @@ from syncd.core.event import (
     one_line,
     plain_address,
 )
+from syncd.core.html import tidy
 from syncd.core.lines import (
     Component,
     Line,
     param,
+    unescape,
 )
 from syncd.core.owner import Owner
 
@@ -26,6 +28,7 @@ __all__ = [
     "mail_address",
     "own_lines",
     "read_attendee",
+    "read_comment",
     "read_people",
     "response_silenced",
     "stated_response",
@@ -137,6 +140,14 @@ def read_attendee(line: Line, address: str) -> Attendee:
     if role in ("OPT-PARTICIPANT", "NON-PARTICIPANT"):
         return Attendee(address, name, "optional", status)
     return Attendee(address, name, "required", status)
+
+
+def read_comment(component: Component, owner: Owner) -> str:
+    """What the owner's line says beside its answer, else the event's COMMENT (RFC 5546 3.2.3)."""
+    for line in own_lines(component, owner):
+        if comment := tidy(param(line, "X-RESPONSE-COMMENT")):
+            return comment
+    return tidy("\n".join(unescape(line.value) for line in component.lines("COMMENT")))
 
 
 def response_silenced(component: Component, owner: Owner) -> bool:

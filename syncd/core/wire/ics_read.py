@@ -54,7 +54,7 @@ from syncd.core.wire.holds import Hold, hold
 from syncd.core.wire.ics_alarms import read_reminder
 from syncd.core.wire.ics_geo import read_geo
 from syncd.core.wire.ics_html import Text, read_text
-from syncd.core.wire.ics_people import People, read_people, response_silenced
+from syncd.core.wire.ics_people import People, read_comment, read_people, response_silenced
 from syncd.core.wire.ics_slots import later, names_start, parse_day, slot_named
 from syncd.core.wire.ics_stash import stash_of
 from syncd.core.wire.ics_status import (
@@ -64,10 +64,10 @@ from syncd.core.wire.ics_status import (
     read_response_requested,
     read_sensitivity,
     read_show_as,
+    upper_value,
 )
 from syncd.core.wire.ics_times import (
     DAY,
-    LONGEST_DAYS,
     UTC,
     WALL,
     Held,
@@ -128,7 +128,8 @@ class FileItem:
     `item` is None when a hold concerns what no item can be without (its time) and there is no
     base to stand in. `sends_response` is False where the owner's own line asks for silence.
     `html` are HTML forms that say the same as the text, by slot; `by_html`: such a form was
-    edited, and the text follows it. `stash` is what Graph has no field for.
+    edited, and the text follows it. `stash` is what Graph has no field for. `comments` are what
+    the owner may have written to go with an answer, by slot.
     """
 
     uid: Uid
@@ -139,6 +140,7 @@ class FileItem:
     html: Mapping[str, str] = field(default_factory=dict)
     by_html: bool = False
     stash: str = ""
+    comments: Mapping[str, str] = field(default_factory=dict)
 
 
 MOST_UID_CHARACTERS = 1000
@@ -305,6 +307,7 @@ class _Reader:
     holds: list[Hold] = field(default_factory=list)
     lint: list[str] = field(default_factory=list)
     html: dict[str, str] = field(default_factory=dict)
+    comments: dict[str, str] = field(default_factory=dict)
     by_html: bool = False
     begins: dict[date, Line] = field(default_factory=dict)
 
@@ -328,6 +331,7 @@ class _Reader:
             html=self.html,
             by_html=self.by_html,
             stash=stash,
+            comments=self.comments,
         )
 
     def _stash(self, item: Item) -> str:
@@ -367,6 +371,8 @@ class _Reader:
             when = base.when
         self._check_place(component, slot)
         people = self._people(component, slot, base)
+        if comment := read_comment(component, self.owner):
+            self.comments[slot] = comment
         text = self._body(component, slot, base)
         return Event(
             when=when,
@@ -597,6 +603,8 @@ class _Reader:
             if slot is None:
                 continue
             if slot in seen:
+                if self._override(component, slot, item) == found.get(slot):
+                    continue
                 trouble = Held("two-overrides", "two overrides stand for one slot", component.begin)
                 self._hold(trouble, slot.isoformat(), OVERRIDE)
                 self._keep_base(slot, cancelled, found)
@@ -630,6 +638,8 @@ class _Reader:
         status = component.first("STATUS")
         if status is None or status.value.strip().upper() != "CANCELLED":
             return False
+        if upper_value(self.sorted.master, "STATUS") == "CANCELLED":
+            return False  # the occurrence is spelled out as the whole series is
         if base is not None and _shown_cancelled(base, slot):
             return False
         if self.delete_cancelled:
@@ -753,9 +763,10 @@ def _all_day(
         length = read_duration(duration)
         if length % ONE_DAY or length < ONE_DAY:
             raise Held("date-with-time-duration", "a date lasts whole days", duration)
-        if length.days > LONGEST_DAYS:
-            raise Held("too-long", "the event is longer than 1,825 days", duration)
-        return AllDay(start, start + length)
+        try:
+            return AllDay(start, start + length)
+        except OverflowError:
+            raise Held("too-long", "the event is longer than 1,825 days", duration) from None
     return AllDay(start, start + ONE_DAY)
 
 

@@ -35,7 +35,6 @@ from syncd.core.zones import (
 
 __all__ = [
     "DAY",
-    "LONGEST_DAYS",
     "UTC",
     "UTC_INFO",
     "WALL",

@@ -15,7 +15,13 @@ from syncd.core.delta import (
 )
 from syncd.core.errors import BadAnswer
 from syncd.core.ids import GraphId, Uid
-from syncd.core.wire.graph import RemoteEvent, decode_event, stash_of_event, uid_of
+from syncd.core.wire.graph import (
+    RemoteEvent,
+    decode_event,
+    file_uid,
+    stash_of_event,
+    uid_of,
+)
 from syncd.round.desk import Bench
 
 __all__ = ["Links", "LocalItem", "find_links"]
@@ -50,10 +56,10 @@ async def find_links(bench: Bench, locals_: Mapping[Uid, LocalItem]) -> Links:
     by_uid: dict[Uid, GraphId] = {}
     async for event in _identities(bench):
         uid = uid_of(event)
-        if event.single_value_extended_properties:
+        if file_uid(event) is not None:
             links.uids[GraphId(event.id)] = uid
-            if stash_of_event(event):
-                links.stashed.add(GraphId(event.id))
+        if stash_of_event(event):
+            links.stashed.add(GraphId(event.id))
         if uid in locals_:
             by_uid[uid] = GraphId(event.id)
         elif locals_ and event.start is not None:

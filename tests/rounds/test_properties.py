@@ -579,3 +579,23 @@ async def test_the_same_override_twice_is_one(tmp_path: Path) -> None:
         here.write("s.ics", ics("s", "S", *times, *own, *again, "SUMMARY:Third"))
         assert await here.code() == 4
         assert [one.code for one in await here.store.problems()] == ["two-overrides"]
+
+
+async def test_an_event_of_the_service_brings_its_stash_to_another_machine(tmp_path: Path) -> None:
+    """Its UID stays the service's own: only the lines come from the file of the first machine."""
+    async with world(machine(tmp_path, "first")) as here:
+        pattern = {"type": "weekly", "interval": 1, "daysOfWeek": ["tuesday"]}
+        span = {"type": "noEnd", "startDate": "2026-03-10"}
+        times = ("2026-03-10T10:00:00", "2026-03-10T11:00:00")
+        rule = {"pattern": pattern, "range": span}
+        here.box.create(here.calendar, event("Theirs", *times, recurrence=rule))
+        await here.sync()
+        name = here.path("Theirs").name
+        here.edit("Theirs", b"END:VEVENT", b"COLOR:red\r\nEND:VEVENT")
+        assert await here.code() == 0
+        second = await on_another_machine(here, tmp_path)
+        assert second.path("Theirs").name == name
+        assert "COLOR:red\r\n" in second.text("Theirs")
+        second.clear()
+        assert await second.code() == 0
+        assert second.writes() == []

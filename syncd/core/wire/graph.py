@@ -58,6 +58,7 @@ __all__ = [
     "decode_event",
     "decode_row",
     "exception_slots",
+    "file_uid",
     "patch_fields",
     "read_item",
     "sent_stash",
@@ -217,13 +218,20 @@ def uid_of(event: RemoteEvent | Row) -> Uid:
     Exchange wraps the UIDs of foreign calendars in a hexadecimal Global Object ID (MS-OXCICAL
     2.1.3.1.1.20.26); they are unwrapped, so that the file bears the UID that others know.
     """
+    if own := file_uid(event):
+        return own
+    series = isinstance(event, RemoteEvent) and event.recurrence is not None
+    unwrapped = _unwrapped(event.i_cal_uid or "", series=series)
+    return Uid(one_line(unwrapped) or one_line(f"graph-{event.id}"))
+
+
+def file_uid(event: RemoteEvent | Row) -> Uid | None:
+    """The UID of the file that the event was created from; None where it was not, or not asked."""
     for extended in event.single_value_extended_properties or ():
         uid = one_line(extended.value or "")
         if uid and extended.id.casefold() == ICAL_UID_PROPERTY.casefold():
             return Uid(uid)
-    series = isinstance(event, RemoteEvent) and event.recurrence is not None
-    unwrapped = _unwrapped(event.i_cal_uid or "", series=series)
-    return Uid(one_line(unwrapped) or one_line(f"graph-{event.id}"))
+    return None
 
 
 def _unwrapped(ical_uid: str, *, series: bool) -> str:

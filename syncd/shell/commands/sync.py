@@ -199,7 +199,12 @@ def _steps(plan: ItemPlan) -> list[tuple[str, str, str, str]]:
 
 
 def _written(write: Write) -> str:
-    fields = ", ".join(sorted({key.name for key in write.keys}))
+    from syncd.core.wire.graph import sent_stash
+
+    names = sorted({key.name for key in write.keys})
+    if write.kind == "patch" and sent_stash(write.body) is not None:
+        names.append("lines that Outlook cannot hold")
+    fields = ", ".join(names)
     slot = f" of {write.slot}" if write.slot else ""
     what = write.action or write.kind
     return f"{what}{slot}: {fields}" if fields else f"{what}{slot}"

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from syncd.simulator import fields, meetings, rules
+from syncd.simulator.errors import invalid_request
 from syncd.simulator.fields import Changes, Keep
 from syncd.simulator.folders import Person
 from syncd.simulator.ids import Minter
@@ -108,6 +109,8 @@ class Builder:
         for key, (identity, value) in changes.extended.items():
             if value is None:
                 after.pop(key, None)
+            elif len(value) > self._switches().longest_extended_chars:
+                raise invalid_request("The property value is too large.")
             else:
                 after[key] = (self._shown_property(identity), value)
         return after

@@ -39,4 +39,5 @@ class Switches:
     iana_zones_become_windows: bool = True  # in originalStartTimeZone and recurrenceTimeZone
 
     # Limits
+    longest_extended_chars: int = 1_000_000  # of an extended property's value; undocumented
     concurrent_per_mailbox: int = 4

@@ -8,6 +8,7 @@ from typing import Any
 from syncd.core.wire.graph import ICAL_STASH_PROPERTY
 from syncd.core.wire.ics_stash import unpacked
 from syncd.shell.config_model import MailPolicy
+from syncd.simulator.switches import Switches
 from tests.rounds.world import World, event, ics, world
 
 SEND = MailPolicy("send", "send", "send", "send")
@@ -599,3 +600,20 @@ async def test_an_event_of_the_service_brings_its_stash_to_another_machine(tmp_p
         second.clear()
         assert await second.code() == 0
         assert second.writes() == []
+
+
+async def test_a_stash_that_the_service_refuses_holds_nothing_up(tmp_path: Path) -> None:
+    """How much a property may hold is not documented: without it the rest is sent."""
+    switches = Switches(longest_extended_chars=100)
+    async with world(tmp_path, switches=switches) as here:
+        await here.sync()
+        here.write("odd.ics", ics("odd", "Odd", "20260310T100000", "20260310T110000", *ODD))
+        assert await here.code() == 0
+        here.edit("Odd", b"SUMMARY:Odd", b"URL:x\r\nSUMMARY:Even")
+        assert await here.code() == 0
+        [item] = here.box.items(here.calendar)
+        assert item.values["subject"] == "Even"
+        assert stash_of(here) is None
+        here.clear()
+        assert await here.code() == 0
+        assert here.writes() == []

@@ -829,7 +829,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=None, help="repeats the same edits")
     parser.add_argument("--seeds", type=int, default=None, help="simulated runs, nothing else")
     parser.add_argument("--first", type=int, default=1, help="the first of these seeds [1]")
-    parser.add_argument("--minutes", type=float, default=0.0, help="begin none after these [0: all]")
+    parser.add_argument(
+        "--minutes", type=float, default=0.0, help="begin none after these [0: all]"
+    )
     parser.add_argument("--jobs", type=int, default=0, help="processes [as many as processors]")
     parser.add_argument("--dir", default=None, help="where files are written [temporary]")
     asked = parser.parse_args()

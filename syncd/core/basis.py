@@ -37,7 +37,8 @@ def brought_up(known: ItemRecord, remote: Item | None, owner: Owner) -> ItemReco
     if known.base_local is None or known.base_remote is None:
         return current
     base_remote = known.base_remote if remote is None else _learnt(known.base_remote, remote)
-    file = read(known.content, owner, known.base_local) if known.content else None
+    # Without a base, so that the text counts and no other form of it.
+    file = read(known.content, owner, None) if known.content else None
     local = file.item if isinstance(file, FileItem) else None
     base_local = known.base_local if local is None else _learnt(known.base_local, local)
     return replace(current, base_local=base_local, base_remote=base_remote)
@@ -46,7 +47,9 @@ def brought_up(known: ItemRecord, remote: Item | None, owner: Owner) -> ItemReco
 def _learnt(base: Item, now: Item) -> Item:
     slots = [MASTER, *(slot.isoformat() for slot in now.overrides if slot in base.overrides)]
     keys = frozenset(FieldKey(slot, name) for slot in slots for name in FIELDS_SINCE_2)
-    return overlay(base, keys, now)
+    learnt = overlay(base, keys, now)
+    master = msgspec.structs.replace(learnt.master, html_text=now.master.html_text)
+    return msgspec.structs.replace(learnt, master=master)
 
 
 def steady(item: Item, base: Item | None) -> Item:

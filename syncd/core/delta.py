@@ -35,6 +35,8 @@ MARGIN_DAYS = 31
 
 MOST_PAGES = 20_000
 SAME_PAGE_AGAIN = 3
+MOST_EMPTY_PAGES = 300
+"""Graph documents empty pages, not hundreds in a row: what goes on so is read plainly instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +112,13 @@ class Endless(Exception):
 
 
 class LoopGuard:
-    """Notices a chain of pages that never ends: the same rows again and again under fresh links."""
+    """
+    Notices a chain of pages that never ends: the same rows again and again under fresh links, or
+    none at all for some hundred pages in a row.
+    """
 
     def __init__(self) -> None:
+        self._empty = 0
         self._seen: dict[bytes, int] = {}
         self._links: set[str] = set()
         self._pages = 0
@@ -121,13 +127,16 @@ class LoopGuard:
         """
         Look at one page.
 
-        Raises: Endless: a link came twice, a page's rows came too often, or there are too many.
+        Raises: Endless: a link came twice, a page's rows came too often, or they are too many.
         """
         self._pages += 1
         if self._pages > MOST_PAGES or (link and link in self._links):
             raise Endless
         if link:
             self._links.add(link)
+        self._empty = 0 if rows else self._empty + 1
+        if self._empty > MOST_EMPTY_PAGES:
+            raise Endless
         if not rows:
             return
         digest = hashlib.sha256(b"\0".join(bytes(row) for row in rows)).digest()[:16]

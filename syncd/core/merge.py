@@ -196,11 +196,30 @@ def agree(local: Item, remote: Item, policy: Policy, times: Times) -> Merge:
             continue
         if _same(key, ours, theirs):
             agreed.add(key)
+        elif ours.get(key) == _UNSAID.get(key.name, ABSENT) or _is_word_for(key, ours, theirs):
+            pull.add(key)
         else:
             settled.append(_decide(key, {}, ours, theirs, policy, times))
     pull |= _won(tuple(settled), "remote")
     push = _won(tuple(settled), "local")
     return Merge(push, frozenset(pull), frozenset(agreed), tuple(settled))
+
+
+_UNSAID: Mapping[str, Any] = {
+    "response_requested": True,
+    "online_meeting": False,
+    "allow_new_times": True,
+}
+"""What a file says by saying nothing, as do files whose lines some client dropped."""
+
+
+def _is_word_for(
+    key: FieldKey, ours: Mapping[FieldKey, Any], theirs: Mapping[FieldKey, Any]
+) -> bool:
+    """A file has one word for Outlook's `personal` and `private`."""
+    if key.name != "sensitivity":
+        return False
+    return (ours.get(key), theirs.get(key)) == ("private", "personal")
 
 
 def overlay(onto: Item, keys: frozenset[FieldKey], source: Item) -> Item:

@@ -45,6 +45,7 @@ __all__ = [
     "DropView",
     "HistoryRecord",
     "ItemRecord",
+    "NameItem",
     "NoTodo",
     "OutboxEntry",
     "Phase",
@@ -180,7 +181,8 @@ class Doubt:
     Something that a page said and that a read by id has to settle.
 
     `series`: a series was touched; `removed`: the view named it as removed; `unseen`: a whole view
-    did not show it; `fetch`: a new event whose extended property is not known yet.
+    did not show it, or a write met nothing; `fetch`: a new event whose extended property is not
+    known yet.
     """
 
     graph_id: GraphId
@@ -271,7 +273,12 @@ class VerdictRecord:
 
 @dataclass(frozen=True, slots=True)
 class HistoryRecord:
-    """One change of one side."""
+    """
+    One change of one side, or one write to the service that took effect (it has no texts).
+
+    `mail_kind` and `mails` are the mail that such a write made the service send, and to whom;
+    `key` is the calendar's number, which the store fills in.
+    """
 
     number: int
     round: RoundId
@@ -283,6 +290,9 @@ class HistoryRecord:
     fields: tuple[str, ...]
     before: bytes
     after: bytes
+    mail_kind: str = ""
+    mails: tuple[str, ...] = ()
+    key: CalendarKey = CalendarKey(0)
 
 
 # --- changes ---
@@ -342,6 +352,16 @@ class PutItem:
     """The item as it is now."""
 
     item: ItemRecord
+
+
+@dataclass(frozen=True, slots=True)
+class NameItem:
+    """The item's file was made; all else is known of it already."""
+
+    uid: Uid
+    file: FileName
+    fingerprint: Fingerprint | None
+    stat: StoredStat | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,6 +454,7 @@ Change = (
     | PutDoubt
     | DropDoubt
     | PutItem
+    | NameItem
     | DropItem
     | Restamp
     | Todo

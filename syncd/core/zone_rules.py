@@ -19,7 +19,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from syncd.core.rrule_dates import dates_of
-from syncd.core.rrule_parts import Refused, lexed, limited, rule_of
+from syncd.core.rrule_parts import Refused, Rule, lexed, limited, rule_of
 
 __all__ = ["ZoneRules", "read_rules"]
 
@@ -29,12 +29,17 @@ EARLIEST = date(1900, 1, 1)
 LATEST = datetime(2100, 12, 31)
 """Rules without an end are expanded up to here; later, the last offset stays."""
 
-MOST_CHARACTERS = 100_000
-"""Of a block; 68 years of RDATE lines take a twentieth of it."""
+MOST_CHARACTERS = 30_000
+"""Of a block; 68 years of RDATE lines take a sixth of it."""
 
 MOST_ONSETS = 400
 MOST_CHANGES = 4000
 MOST_RULES = 100
+MOST_A_YEAR = 12
+"""Of one rule; where clocks are changed at all, it is mostly once, and at most for Ramadan too."""
+
+MOST_MONTHS = 2000
+"""That all rules of a block look into: two hundred years of ten rules."""
 
 KNOWN_PARTS = frozenset(
     {"FREQ", "INTERVAL", "BYMONTH", "BYMONTHDAY", "BYDAY", "BYSETPOS", "UNTIL", "COUNT", "WKST"}
@@ -160,14 +165,27 @@ def _changes(parts: Sequence[_Part]) -> list[_Change]:
     if sum(name == "RRULE" for part in parts for name, _ in part) > MOST_RULES:
         raise _Unreadable
     changes: list[_Change] = []
+    months = _Allowance(MOST_MONTHS)
     for part in parts:
-        changes += _part_changes(part)
+        changes += _part_changes(part, months)
         if len(changes) > MOST_CHANGES:
             raise _Unreadable
     return changes
 
 
-def _part_changes(part: _Part) -> list[_Change]:
+class _Allowance:
+    """What may be spent on one block, all of its rules together."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def spend(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise _Unreadable
+
+
+def _part_changes(part: _Part, months: _Allowance) -> list[_Change]:
     single = dict(reversed(part))
     if not {"DTSTART", "TZOFFSETFROM", "TZOFFSETTO"} <= single.keys():
         raise _Unreadable
@@ -178,7 +196,7 @@ def _part_changes(part: _Part) -> list[_Change]:
         if name == "RDATE":
             onsets.update(_stamp(one, before) for one in value.split(","))
         elif name == "RRULE":
-            onsets.update(_expanded(value, start, before))
+            onsets.update(_expanded(value, start, before, months))
     return [_Change(_shifted(onset, -before), before, after) for onset in onsets]
 
 
@@ -203,7 +221,7 @@ def _stamp(text: str, offset: timedelta) -> datetime:
     return local + offset if is_utc else local
 
 
-def _expanded(text: str, start: datetime, offset: timedelta) -> list[datetime]:
+def _expanded(text: str, start: datetime, offset: timedelta, months: _Allowance) -> list[datetime]:
     """The onsets that a yearly rule gives up to `LATEST`, `MOST_ONSETS` at most."""
     try:
         parts = lexed(text)
@@ -218,8 +236,19 @@ def _expanded(text: str, start: datetime, offset: timedelta) -> list[datetime]:
     first, end = start.date(), _end(parts.get("UNTIL"), offset)
     if "COUNT" not in parts and rule.interval == 1:
         first = max(first, EARLIEST)
-    onsets = (datetime.combine(day, start.time()) for day in dates_of(rule, first, end.date()))
+    months.spend((max(0, end.year - first.year) // rule.interval + 1) * len(rule.months))
+    onsets = (datetime.combine(day, start.time()) for day in _days(rule, first, end.date()))
     return [onset for onset in islice(onsets, most) if onset <= end]
+
+
+def _days(rule: Rule, first: date, last: date) -> Iterator[date]:
+    """The dates of a yearly rule, no more years of them than are asked for."""
+    for year in range(first.year, last.year + 1, rule.interval):
+        begin, end = max(first, date(year, 1, 1)), min(last, date(year, 12, 31))
+        days = dates_of(rule, begin, end)
+        if len(days) > MOST_A_YEAR:
+            raise _Unreadable
+        yield from days
 
 
 def _end(until: str | None, offset: timedelta) -> datetime:

@@ -17,6 +17,7 @@ from email.utils import parsedate_to_datetime
 from random import Random
 
 from syncd.core.errors import SyncdError, Throttled
+from syncd.core.pauses import LONGEST_PAUSE_S, later_end, pause_left_s
 from syncd.ports import Clock, Pauses
 
 __all__ = [
@@ -30,9 +31,6 @@ __all__ = [
     "http_date",
 ]
 
-# Outlook answers with minutes at most. A longer figure is a mistake or malice that would silence a
-# mailbox for days; asking again after an hour costs at most one more 429.
-LONGEST_PAUSE_S = 3600.0
 SHORTEST_PAUSE_S = 1.0  # a date that is nearly reached must not make us hammer
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 60.0
@@ -93,8 +91,8 @@ class NoPauses:
         return self._until
 
     async def extend(self, until: datetime) -> None:
-        """Keep the later of `until` and what is known."""
-        self._until = until if self._until is None else max(self._until, until)
+        """Keep the later of `until` and what is known, unless that was noted by a clock ahead."""
+        self._until = later_end(self._until, until)
 
 
 class Lane:
@@ -179,11 +177,7 @@ class Gate:
         self._waited_s = 0.0
 
     async def _left_s(self) -> float:
-        until = await self._pauses.until()
-        if until is None:
-            return 0.0
-        # The end was noted by a wall clock that may have been wrong; no pause is longer than this.
-        return min((until - self._clock.now()).total_seconds(), LONGEST_PAUSE_S)
+        return pause_left_s(await self._pauses.until(), self._clock.now())
 
     def _spend(self, seconds: float) -> bool:
         now_s = self._clock.monotonic_s()

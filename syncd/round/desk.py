@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
+from syncd.core.ids import GraphId
 from syncd.core.owner import Owner
 from syncd.core.rules import Rules
 from syncd.core.state import CalendarKey, CalendarRecord
 from syncd.core.wire.dialects.graph_v1 import GraphV1
 from syncd.ports import Clock, LocalFolder, Remote, StateStore
 
-__all__ = ["Bench", "Counts", "Observe"]
+__all__ = ["SKEW_LIMIT_S", "Bench", "Counts", "Observe"]
 
 Observe = Callable[[str, Mapping[str, Any]], None]
 """Takes facts (`noun.verb` and fields) for the log and for progress bars."""
+
+
+SKEW_LIMIT_S = 600.0
+"""How far this machine's clock may be off before the service's is believed instead."""
 
 
 def _nothing(event: str, facts: Mapping[str, Any]) -> None:
@@ -44,7 +50,12 @@ class Counts:
 
 @dataclass(slots=True)
 class Bench:
-    """The tools of a round: both sides, the state, the clock, the rules."""
+    """
+    The tools of a round: both sides, the state, the clock, the rules.
+
+    `denied`: since when the service has said 404 of events that it had a moment ago, on the
+    monotonic clock; the same from round to round.
+    """
 
     remote: Remote
     folder: LocalFolder
@@ -56,8 +67,16 @@ class Bench:
     rules: Rules
     observe: Observe = _nothing
     counts: Counts = field(default_factory=Counts)
+    denied: dict[GraphId, float] = field(default_factory=dict)
 
     @property
     def key(self) -> CalendarKey:
         """The store's number of the calendar."""
         return self.calendar.key
+
+    def true_now(self) -> datetime:
+        """What time it is; by the service's clock where this machine's is far off."""
+        now, skew_s = self.clock.now(), self.remote.clock_skew_s
+        if skew_s is None or abs(skew_s) <= SKEW_LIMIT_S:
+            return now
+        return now - timedelta(seconds=skew_s)

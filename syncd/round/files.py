@@ -10,13 +10,12 @@ from syncd.core.errors import SyncdError
 from syncd.core.ids import Fingerprint, RoundId
 from syncd.core.plan import FileJob, ItemPlan, stat_of
 from syncd.core.state import (
-    AddHistory,
     Change,
     ClearVerdict,
     CountDeletion,
     DropItem,
-    HistoryRecord,
     ItemRecord,
+    NameItem,
     NoTodo,
     PutItem,
 )
@@ -34,6 +33,7 @@ from syncd.ports import (
     Wrote,
 )
 from syncd.round.desk import Bench
+from syncd.round.versions import written
 
 __all__ = ["FilesDone", "write_files"]
 
@@ -52,13 +52,15 @@ async def write_files(bench: Bench, plans: Sequence[ItemPlan], round_: RoundId) 
     """
     Do the file work of all plans, some hundred at a time; each settles in one transaction.
 
-    What a swap would overwrite is kept in the history before it happens.
+    What a swap would overwrite is kept in the history before it happens, and so is what a new
+    file is made of: whoever finds it after a kill knows what of it is a person's edit.
     """
     done = FilesDone()
     waiting = [plan for plan in plans if plan.file is not None]
     for at in range(0, len(waiting), AT_ONCE):
         part = waiting[at : at + AT_ONCE]
-        await bench.store.commit(bench.key, _history(bench, part, round_))
+        kept = [one for plan in part for one in written(bench, plan, round_)]
+        await bench.store.commit(bench.key, [*kept, *_announced(part)])
         outcomes = await bench.folder.work([_work(plan.file) for plan in part if plan.file])
         changes: list[Change] = []
         for plan, outcome in zip(part, outcomes, strict=True):
@@ -70,38 +72,34 @@ async def write_files(bench: Bench, plans: Sequence[ItemPlan], round_: RoundId) 
     return done
 
 
+def _announced(plans: Iterable[ItemPlan]) -> list[Change]:
+    """
+    The bases of files that are about to be made, under no name yet.
+
+    Without them, an edit of a file that a kill left unrecorded would have no base: the service's
+    version would win although nobody touched it, and an event deleted meanwhile would be made anew.
+    """
+    return [
+        PutItem(replace(plan.after_file, file=None, fingerprint=None, stat=None))
+        for plan in plans
+        if plan.after_file is not None and _is_announced(plan)
+    ]
+
+
+def _is_announced(plan: ItemPlan) -> bool:
+    job, after = plan.file, plan.after_file
+    assert job is not None
+    is_new = job.data is not None and job.expect is None and not job.unread
+    # What a person decided has to be planned again in the same way, until it is done.
+    return is_new and after is not None and after.base_local is not None and not plan.used_verdicts
+
+
 def _work(job: FileJob) -> FileWork:
     if job.data is None:
         return RemoveFile(job.name, Fingerprint(job.expect or ""))
     if job.expect is None:
         return WriteFile(job.name, job.data)
     return ReplaceFile(job.name, job.data, Fingerprint(job.expect))
-
-
-def _history(bench: Bench, plans: Iterable[ItemPlan], round_: RoundId) -> list[Change]:
-    changes: list[Change] = []
-    for plan in plans:
-        job = plan.file
-        assert job is not None
-        known = plan.sides.known
-        before = plan.lost or (known.content if known is not None else b"")
-        what = "delete" if job.data is None else ("update" if job.expect else "create")
-        # A version that is the item's present content is not kept twice.
-        after = b"" if job.data is None or what == "create" else job.data
-        record = HistoryRecord(
-            0,
-            round_,
-            bench.clock.now(),
-            bench.calendar.name,
-            plan.uid,
-            "remote",
-            what,
-            (),
-            before if what != "create" else plan.lost,
-            after,
-        )
-        changes.append(AddHistory(record))
-    return changes
 
 
 def _settled(bench: Bench, plan: ItemPlan, outcome: FileOutcome, done: FilesDone) -> list[Change]:
@@ -115,16 +113,16 @@ def _settled(bench: Bench, plan: ItemPlan, outcome: FileOutcome, done: FilesDone
             return [
                 DropItem(plan.uid),
                 NoTodo(plan.uid),
-                CountDeletion("remote", plan.uid, bench.clock.now()),
+                CountDeletion("remote", plan.uid, bench.true_now()),
                 *(ClearVerdict(problem) for problem in plan.used_verdicts),
             ]
         case Taken() | Displaced() | Vanished():
             # A person was faster: the folder holds their version, and it is planned anew.
             done.again = True
-            return _forgotten_stat(plan)
+            return [*_taken_back(plan), *_forgotten_stat(plan)]
         case Failed(error):
             done.trouble = done.trouble or error
-            return []
+            return _taken_back(plan)
         case _:
             assert_never(outcome)
 
@@ -138,8 +136,11 @@ def _written(plan: ItemPlan, fingerprint: Fingerprint, stat: object) -> list[Cha
     # None says that edits of the file are still on their way: it is read again.
     elif plan.file.expect is None or after.fingerprint is not None:
         after = replace(after, fingerprint=fingerprint, stat=stat_of(stat))
+    put: Change = PutItem(after)
+    if _is_announced(plan) and after.file is not None:
+        put = NameItem(plan.uid, after.file, after.fingerprint, after.stat)
     cleared = [ClearVerdict(problem) for problem in plan.used_verdicts if not plan.writes]
-    return [PutItem(after), NoTodo(plan.uid), *cleared]
+    return [put, NoTodo(plan.uid), *cleared]
 
 
 def _brought_back(plan: ItemPlan) -> bool:
@@ -147,6 +148,14 @@ def _brought_back(plan: ItemPlan) -> bool:
     known = plan.sides.known
     assert plan.file is not None
     return plan.file.expect is None and known is not None and bool(known.content)
+
+
+def _taken_back(plan: ItemPlan) -> list[Change]:
+    """The item as it was before its file was announced."""
+    if not _is_announced(plan):
+        return []
+    known = plan.sides.known
+    return [DropItem(plan.uid) if known is None else PutItem(known)]
 
 
 def _forgotten_stat(plan: ItemPlan) -> list[Change]:

@@ -12,16 +12,14 @@ from datetime import timedelta
 from typing import Any, assert_never
 
 from syncd.core.event import FieldKey, Item, meaning
-from syncd.core.ids import RoundId, Uid
+from syncd.core.ids import GraphId, RoundId, Uid
 from syncd.core.merge import ABSENT
 from syncd.core.plan import fields_value, mail_code, problem_id
 from syncd.core.state import (
-    AddHistory,
     Change,
     ClearVerdict,
     Doubt,
     DropOutbox,
-    HistoryRecord,
     ItemRecord,
     OutboxEntry,
     Problem,
@@ -34,14 +32,17 @@ from syncd.core.state import (
 from syncd.core.wire.graph import (
     RemoteEvent,
     decode_event,
+    file_uid,
     read_item,
     uid_of,
 )
 from syncd.ports import Answered, Lost, Unsent
 from syncd.round.desk import Bench
-from syncd.round.doubts import refetch
+from syncd.round.doubts import is_gone, refetch
+from syncd.round.linking import identities
 from syncd.round.requests import request_of
 from syncd.round.settle import agreed_record, created_changes, event_of, gone_changes
+from syncd.round.versions import sent
 
 __all__ = ["settle_doubts"]
 
@@ -116,7 +117,7 @@ async def _doubtful_create(
             DropOutbox(entry.number),
             *_spent(bench, entry),
             *await created_changes(bench, record, entry, event, raw, late=True),
-            *_doubt_history(bench, entry, round_, record),
+            *sent(bench, entry, round_, b""),
         ],
     )
     return True
@@ -132,39 +133,31 @@ async def _create_told(bench: Bench, entry: OutboxEntry, verdict: VerdictRecord)
     return True
 
 
-def _doubt_history(
-    bench: Bench, entry: OutboxEntry, round_: RoundId, record: ItemRecord
-) -> list[Change]:
-    names = tuple(sorted({name for _, name in entry.keys}))
-    return [
-        AddHistory(
-            HistoryRecord(
-                0,
-                round_,
-                bench.clock.now(),
-                bench.calendar.name,
-                entry.uid,
-                "local",
-                entry.kind,
-                names,
-                b"",
-                record.content,
-            )
-        )
-    ]
+LONGEST_FILTERED_UID = 1000
+"""Characters; a longer one would not fit into the address of a request."""
+
+
+async def _rows_of(bench: Bench, uid: Uid) -> list[tuple[RemoteEvent, bytes]]:
+    """The events that may have been made from the file with this UID."""
+    if len(uid) <= LONGEST_FILTERED_UID:
+        answer = await bench.remote.read(bench.dialect.find_uid(bench.calendar.id, uid))
+        rows = bench.dialect.read_list(answer, "find").value
+        return [(decode_event(raw), bytes(raw)) for raw in rows]
+    ids = [one.id async for one in identities(bench) if file_uid(one) == uid]
+    asked = [bench.dialect.event(bench.calendar.id, GraphId(one)) for one in ids]
+    answers = await bench.remote.read_all(asked)
+    return [(decode_event(one.body), one.body) for one in answers if one.status == 200]
 
 
 async def _find_created(bench: Bench, entry: OutboxEntry) -> tuple[RemoteEvent, bytes] | None:
     """The event that a lost create made: by the UID in our extended property, and not one that
     another item already stands for."""
-    answer = await bench.remote.read(bench.dialect.find_uid(bench.calendar.id, entry.uid))
-    page = bench.dialect.read_list(answer, "find")
+    rows = await _rows_of(bench, entry.uid)
     known = await bench.store.remotes_by_uid(bench.key, [entry.uid])
     taken = {one.graph_id for one in known.get(entry.uid, ())}
-    for raw in page.value:
-        event = decode_event(raw)
+    for event, raw in rows:
         if uid_of(event) == entry.uid and event.id not in taken:
-            return event, bytes(raw)
+            return event, raw
     for one in known.get(entry.uid, ()):
         return decode_event(one.raw), one.raw
     return None
@@ -175,10 +168,13 @@ async def _doubtful_delete(bench: Bench, entry: OutboxEntry, round_: RoundId) ->
     answer = await bench.remote.read(bench.dialect.event(bench.calendar.id, entry.graph_id))
     drop = DropOutbox(entry.number)
     if answer.status == 404:
+        remotes = await bench.store.remotes_by_id(bench.key, [entry.graph_id])
+        if not await is_gone(bench, entry.graph_id, remotes.get(entry.graph_id), None):
+            return False
         records = await bench.store.items(bench.key, [entry.uid])
         record = records.get(entry.uid, ItemRecord(entry.uid))
         bench.counts.deleted += 1
-        history = _doubt_history(bench, entry, round_, replace(record, content=b""))
+        history = sent(bench, entry, round_, record.content)
         await bench.store.commit(
             bench.key, [drop, *_spent(bench, entry), *gone_changes(bench, entry), *history]
         )
@@ -196,7 +192,8 @@ async def _doubtful_change(
     if record is None or record.graph_id is None or entry.expects is None:
         await bench.store.commit(bench.key, [DropOutbox(entry.number)])
         return True
-    await refetch(bench, [record.graph_id])
+    if await refetch(bench, [record.graph_id]):
+        return False
     remotes = await bench.store.remotes_by_id(bench.key, [record.graph_id])
     remote = remotes.get(record.graph_id)
     if remote is None:  # gone: a declined meeting leaves the calendar
@@ -205,7 +202,7 @@ async def _doubtful_change(
     item = read_item(decode_event(remote.raw), bench.owner)
     if _took_effect(entry, item):
         settled = agreed_record(record, entry, item)
-        history = _doubt_history(bench, entry, round_, record)
+        history = sent(bench, entry, round_, record.content)
         await bench.store.commit(
             bench.key,
             [
@@ -256,7 +253,7 @@ async def _no_effect(
         return await _doubtful_change(
             bench,
             replace(entry, since=entry.since - timedelta(seconds=LOOK_TWICE_S)),
-            RoundId(0),
+            round_,
             verdicts,
         )
     await bench.store.commit(bench.key, [drop, Todo(entry.uid)])

@@ -24,15 +24,29 @@ from syncd.core.wire.graph import (
 )
 from syncd.round.desk import Bench
 
-__all__ = ["Links", "LocalItem", "find_links"]
+__all__ = ["Links", "LocalItem", "find_links", "identities"]
+
+
+Content = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class LocalItem:
-    """What linking needs of a file: its subject and start (aware UTC)."""
+    """
+    What linking needs of a file: its subject, its times (aware UTC), and who else organizes it
+    (an address in lower case, "" for the owner).
+    """
 
     subject: str
     start: datetime
+    end: datetime
+    organizer: str = ""
+
+    @property
+    def content(self) -> Content:
+        """By what an event is known where no id tells."""
+        times = [at.strftime("%Y-%m-%dT%H:%M") for at in (self.start, self.end)]
+        return self.subject.strip(), times[0], times[1], self.organizer
 
 
 @dataclass(slots=True)
@@ -52,9 +66,9 @@ class Links:
 async def find_links(bench: Bench, locals_: Mapping[Uid, LocalItem]) -> Links:
     """Look over the whole calendar: by extended property, by UID, then by equal content."""
     links = Links(known=True)
-    by_content: dict[tuple[str, str], list[GraphId]] = {}
+    by_content: dict[Content, list[GraphId]] = {}
     by_uid: dict[Uid, GraphId] = {}
-    async for event in _identities(bench):
+    async for event in identities(bench):
         uid = uid_of(event)
         if file_uid(event) is not None:
             links.uids[GraphId(event.id)] = uid
@@ -62,12 +76,21 @@ async def find_links(bench: Bench, locals_: Mapping[Uid, LocalItem]) -> Links:
             links.stashed.add(GraphId(event.id))
         if uid in locals_:
             by_uid[uid] = GraphId(event.id)
-        elif locals_ and event.start is not None:
-            content = (event.subject or "").strip(), event.start.date_time[:16]
-            by_content.setdefault(content, []).append(GraphId(event.id))
+        elif locals_ and event.start is not None and event.end is not None:
+            by_content.setdefault(_content(event, bench), []).append(GraphId(event.id))
     for uid, local in locals_.items():
         _link(links, uid, local, by_uid, by_content)
     return links
+
+
+def _content(event: RemoteEvent, bench: Bench) -> Content:
+    assert event.start is not None
+    assert event.end is not None
+    named = event.organizer.email_address if event.organizer else None
+    organizer = ((named.address or "") if named else "").casefold()
+    who = "" if bench.owner.is_own(organizer) else organizer
+    times = event.start.date_time[:16], event.end.date_time[:16]
+    return (event.subject or "").strip(), *times, who
 
 
 def _link(
@@ -75,19 +98,19 @@ def _link(
     uid: Uid,
     local: LocalItem,
     by_uid: Mapping[Uid, GraphId],
-    by_content: Mapping[tuple[str, str], list[GraphId]],
+    by_content: Mapping[Content, list[GraphId]],
 ) -> None:
     if uid in by_uid:
         links.wanted.append(by_uid[uid])
         return
-    content = local.subject.strip(), local.start.strftime("%Y-%m-%dT%H:%M")
-    alike = by_content.get(content, [])
+    alike = by_content.get(local.content, [])
     if len(alike) == 1:
         links.uids[alike[0]] = uid
         links.wanted.append(alike[0])
 
 
-async def _identities(bench: Bench) -> AsyncIterator[RemoteEvent]:
+async def identities(bench: Bench) -> AsyncIterator[RemoteEvent]:
+    """Every event of the calendar with what tells it apart. Raises: SyncdError."""
     request = bench.dialect.identities(bench.calendar.id)
     guard = LoopGuard()
     while True:

@@ -53,11 +53,13 @@ class LocalState:
     restamped: list[Restamp] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
 
+    def uids(self) -> set[Uid]:
+        """Those of files that have something new to say, be it unreadable."""
+        return {*self.files, *self.broken}
 
-async def read_folder(bench: Bench, look: FolderLook | None) -> LocalState:
-    """Sort one look at the folder by UID; None where nothing was looked at."""
-    if look is None:
-        return LocalState(whole=False)
+
+async def read_folder(bench: Bench, look: FolderLook) -> LocalState:
+    """Sort one look at the folder by UID."""
     state = LocalState(standing=look.standing)
     known_names = await bench.store.known_files(bench.key)
     state.names = {folded(name) for name in known_names}
@@ -98,12 +100,17 @@ def _sort_files(
     missing: frozenset[FileName],
 ) -> None:
     holds = {one.seen.name: one.uid for one in files}
+    emptied: dict[Uid, _File] = {}
     for one in sorted(files, key=lambda f: (f.seen.stat.mtime_ns, f.seen.name)):
-        uid = one.uid or (names.get(one.seen.name) if one.trouble else None)
+        uid = one.uid
+        if one.trouble is not None and uid not in records:
+            # A UID that is cut off, or gone: then it is the item that the file was of.
+            uid = names.get(one.seen.name, uid)
+        if uid is None and one.seen.name in names:
+            emptied[names[one.seen.name]] = one
+            continue
         if uid is None:
             state.loose.append(_loose_problem(bench, one))
-            if one.seen.name in names:
-                state.missing.add(names[one.seen.name])
             continue
         known = records.get(uid)
         if _is_duplicate(state, uid, one.seen.name, known, missing, holds):
@@ -115,6 +122,13 @@ def _sort_files(
             state.files[uid] = one.seen
         if known is not None and known.file is not None and known.file != one.seen.name:
             state.renamed[uid] = one.seen.name
+    reason = "the file of an event holds no event any more"
+    for uid, one in emptied.items():
+        if uid in state.uids():
+            state.loose.append(_loose_problem(bench, one))
+        else:
+            # The file is there, so its event was not deleted, whatever stands in it by now.
+            state.broken[uid] = one.seen, Unreadable("not-an-event", 0, reason)
 
 
 def _is_duplicate(

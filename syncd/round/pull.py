@@ -27,6 +27,7 @@ from syncd.core.state import (
     Change,
     Doubt,
     DoubtKind,
+    DropDoubt,
     PutDoubt,
     PutRemote,
     PutView,
@@ -37,7 +38,7 @@ from syncd.core.state import (
 from syncd.core.wire.dialects.graph_v1 import is_dead_token
 from syncd.core.wire.graph import Row, uid_of
 from syncd.ports import Answer
-from syncd.round.desk import Bench
+from syncd.round.desk import SKEW_LIMIT_S, Bench
 from syncd.round.doubts import (
     DOUBTS_AT_ONCE,
     ask_doubts,
@@ -51,16 +52,13 @@ from syncd.round.linking import Links, LocalItem, find_links
 __all__ = ["Pulled", "pull"]
 
 
-SKEW_LIMIT_S = 600.0
-"""How far this machine's clock may be off before the view stops sliding by it."""
-
-
 @dataclass(slots=True)
 class Pulled:
-    """What a pull found out besides what it stored."""
+    """What a pull found out besides what it stored; `unsure`: 404s that are not believed yet."""
 
     clock_off: bool = False
     unreadable_rows: int = 0
+    unsure: int = 0
 
 
 async def pull(bench: Bench, locals_: Mapping[Uid, LocalItem], *, true_up: bool) -> Pulled:
@@ -83,9 +81,9 @@ async def pull(bench: Bench, locals_: Mapping[Uid, LocalItem], *, true_up: bool)
     assert view is not None
     view = await _pages(bench, view, links, pulled)
     await _want(bench, links)
-    await ask_doubts(bench, view)
+    pulled.unsure = await ask_doubts(bench, view)
     if view.complete and view.true_up_at is None:
-        await sweep(bench, view, whole=true_up)
+        pulled.unsure = await sweep(bench, view, whole=true_up)
     return pulled
 
 
@@ -233,14 +231,18 @@ async def _row_changes(bench: Bench, rows: PageRows, view: View, links: Links) -
 def _removed_changes(
     removed: Sequence[GraphId], known: Mapping[GraphId, RemoteRecord]
 ) -> list[Change]:
-    """Unknown ids are passed over: the view names what it never showed. An exception's id means
-    that its series moved."""
+    """
+    Unknown ids are passed over: the view names what it never showed, and what went before it could
+    be read. An exception's id means that its series moved.
+    """
     changes: list[Change] = []
     for one in removed:
         record = known.get(one)
         if record is not None:
             kind: DoubtKind = "removed" if record.graph_id == one else "series"
             changes.append(PutDoubt(Doubt(record.graph_id, kind)))
+        else:
+            changes += [DropDoubt(Doubt(one, "fetch")), DropDoubt(Doubt(one, "series"))]
     return changes
 
 

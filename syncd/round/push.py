@@ -19,15 +19,13 @@ from syncd.core.errors import LoginNeeded, RefusedByService, SyncdError
 from syncd.core.ids import GraphId, RoundId, TransactionId, Uid
 from syncd.core.plan import ItemPlan, Write
 from syncd.core.state import (
-    Doubt,
     DropOutbox,
     OutboxEntry,
-    PutDoubt,
     PutOutbox,
 )
 from syncd.ports import Answered, Lost, Unsent, WriteOutcome
 from syncd.round.desk import Bench
-from syncd.round.requests import occurrence_id, request_of
+from syncd.round.requests import occurrence_id, request_of, settle_missing
 from syncd.round.settle import Leaving, reread_series, settle_accepted, settle_refused
 
 __all__ = ["Pushed", "push"]
@@ -64,7 +62,7 @@ async def _push_some(
     bench: Bench, heads: Sequence[tuple[ItemPlan, Write]], round_: RoundId, pushed: Pushed
 ) -> set[Uid]:
     """Send one write of each item; the UIDs whose write was accepted."""
-    leaving = await _prepared(bench, heads)
+    leaving = await _prepared(bench, heads, pushed)
     numbers = await bench.store.new_outbox(bench.key, [one.entry for one in leaving])
     leaving = [
         replace(one, entry=replace(one.entry, number=number))
@@ -82,7 +80,9 @@ async def _push_some(
     return accepted
 
 
-async def _prepared(bench: Bench, heads: Sequence[tuple[ItemPlan, Write]]) -> list[Leaving]:
+async def _prepared(
+    bench: Bench, heads: Sequence[tuple[ItemPlan, Write]], pushed: Pushed
+) -> list[Leaving]:
     """Find the ids of occurrences, build bodies and requests."""
     leaving = []
     for plan, write in heads:
@@ -90,10 +90,7 @@ async def _prepared(bench: Bench, heads: Sequence[tuple[ItemPlan, Write]]) -> li
         if write.slot and graph_id is None:
             graph_id = await _found_occurrence(bench, plan, write.slot)
             if graph_id is None:
-                # The slot is not there any more: the series has moved, and the next pull says how.
-                assert plan.sides.remote is not None
-                master = plan.sides.remote.record.graph_id
-                await bench.store.commit(bench.key, [PutDoubt(Doubt(master, "series"))])
+                pushed.again |= await settle_missing(bench, plan, write)
                 continue
         leaving.append(_leaving(bench, plan, write, graph_id))
     return leaving
@@ -149,7 +146,7 @@ async def _settle(
             pushed.again = True
             return True
         case Answered(answer):
-            pushed.again |= await settle_refused(bench, one, answer)
+            pushed.again |= await settle_refused(bench, one, answer, round_)
             return False
         case Lost(reason):
             bench.counts.in_doubt += 1

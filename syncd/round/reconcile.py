@@ -30,6 +30,7 @@ from syncd.core.plan import (
     ItemPlan,
     hold_creations,
     hold_deletions,
+    is_made,
     plan_item,
     split_of,
     split_plans,
@@ -178,11 +179,15 @@ async def _sides(
 
 
 def _with_name(known: ItemRecord | None, uid: Uid, local: LocalState) -> ItemRecord | None:
-    """The record with the name that the file has now; a new file's record begins with its name."""
-    if known is not None:
+    """
+    The record with the name that the file has now; a new file's record begins with its name.
+
+    A record without a name may have got its file just before a kill (`files._announced`).
+    """
+    if known is not None and known.file is not None:
         return replace(known, file=local.renamed[uid]) if uid in local.renamed else known
     seen = local.files.get(uid) or (local.broken[uid][0] if uid in local.broken else None)
-    return ItemRecord(uid, file=seen.name) if seen is not None else None
+    return replace(known or ItemRecord(uid), file=seen.name) if seen is not None else known
 
 
 def _remote(
@@ -219,11 +224,15 @@ def _present(bench: Bench, seen: FileSeen, known: ItemRecord | None) -> Local:
 
 
 async def _plans(bench: Bench, sides: Sides, local: LocalState, desk: Desk) -> list[ItemPlan]:
-    split = split_of(sides, desk)
+    split = split_of(sides, desk) if bench.calendar.phase == "live" else None
     if split is None:
         return [_plan(sides, desk)]
-    known = await bench.store.items(bench.key, [split.uid])
-    return split_plans(sides, split, desk, made=split.uid in known or split.uid in local.files)
+    there = local.files.get(split.uid)
+    known = (await bench.store.items(bench.key, [split.uid])).get(split.uid)
+    data = there.data if there is not None else known.content if known is not None else None
+    if data is not None and not is_made(split, data, bench.owner):
+        return [_plan(sides, desk)]  # the UID is another's: the cut stays held
+    return split_plans(sides, split, desk, made=data is not None)
 
 
 def _plan(sides: Sides, desk: Desk) -> ItemPlan:
@@ -260,7 +269,7 @@ async def _deletions_guarded(
     problems: list[Problem] = []
     sides: tuple[Side, ...] = ("local", "remote")
     for side in sides:
-        recent = await bench.store.recent_deletions(bench.key, side, bench.clock.now(), HOUR)
+        recent = await bench.store.recent_deletions(bench.key, side, bench.true_now(), HOUR)
         figures = DeletionCounts(recent, known_now, bench.rules.limit)
         plans, problem = hold_deletions(plans, side, figures, desk)
         problems += [problem] if problem is not None else []

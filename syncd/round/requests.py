@@ -6,22 +6,25 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from syncd.core.event import slot_of
+import msgspec
+
+from syncd.core.errors import SyncdError
 from syncd.core.ids import GraphId
-from syncd.core.plan import ItemPlan
+from syncd.core.plan import ItemPlan, Write, problem_id, refusal_digest
 from syncd.core.state import (
+    Doubt,
     OutboxEntry,
+    Problem,
+    PutDoubt,
+    PutProblems,
+    RemoteRecord,
 )
-from syncd.core.wire.graph import (
-    RemoteEvent,
-    decode_event,
-    exception_slots,
-    read_item,
-)
+from syncd.core.wire.graph import decode_event, exception_slots, occurrence_slots, read_item
 from syncd.ports import Request
 from syncd.round.desk import Bench
+from syncd.round.doubts import refetch
 
-__all__ = ["occurrence_id", "request_of"]
+__all__ = ["occurrence_id", "request_of", "settle_missing"]
 
 
 def request_of(bench: Bench, entry: OutboxEntry) -> Request:
@@ -50,7 +53,7 @@ async def occurrence_id(bench: Bench, plan: ItemPlan, slot: str) -> GraphId | No
     The id of the occurrence that stands for a slot.
 
     An exception is known by its series; a plain occurrence is found among the instances around
-    its start by its exact start, never by "the first of that day".
+    its start by that start, never by "the first of that day".
     """
     remote = plan.sides.remote
     assert remote is not None
@@ -65,13 +68,64 @@ async def occurrence_id(bench: Bench, plan: ItemPlan, slot: str) -> GraphId | No
         around + timedelta(days=3),
     )
     page = bench.dialect.read_list(await bench.remote.read(request), "instances")
+    plain = [event for raw in page.value if (event := decode_event(raw)).type == "occurrence"]
     found = [
         GraphId(event.id)
-        for raw in page.value
-        if (event := decode_event(raw)).type == "occurrence" and _day_of(event, bench) == slot
+        for day, event in occurrence_slots(plain, remote.event, bench.owner)
+        if day.isoformat() == slot
     ]
     return found[0] if len(found) == 1 else None
 
 
-def _day_of(event: RemoteEvent, bench: Bench) -> str:
-    return slot_of(read_item(event, bench.owner).master.when).isoformat()
+async def settle_missing(bench: Bench, plan: ItemPlan, write: Write) -> bool:
+    """
+    What follows where the occurrence of a write is not found: its series is read again.
+
+    A series that stands as it was is listed, and the write waits until it is another.
+
+    Returns: whether the next round may do better: the series has moved, or cannot be read now.
+    """
+    assert plan.sides.remote is not None
+    before = plan.sides.remote.record
+    try:
+        await refetch(bench, [before.graph_id])
+    except SyncdError:
+        await bench.store.commit(bench.key, [PutDoubt(Doubt(before.graph_id, "series"))])
+        return True
+    fresh = await bench.store.remotes_by_id(bench.key, [before.graph_id])
+    if before.graph_id not in fresh or _differs(bench, before, fresh[before.graph_id]):
+        return True
+    bench.counts.refused += 1
+    problems = (*plan.problems, _not_found(bench, plan, write))
+    await bench.store.commit(bench.key, [PutProblems(plan.uid, problems)])
+    return False
+
+
+def _differs(bench: Bench, one: RemoteRecord, other: RemoteRecord) -> bool:
+    """Whether two versions of a series say something else, or cannot be read."""
+    try:
+        first, second = (read_item(decode_event(it.raw), bench.owner) for it in (one, other))
+    except (ValueError, msgspec.DecodeError):
+        return True
+    return first != second
+
+
+def _not_found(bench: Bench, plan: ItemPlan, write: Write) -> Problem:
+    calendar, known = bench.calendar, plan.sides.known
+    return Problem(
+        id=problem_id(calendar.account, calendar.id, plan.uid, "refused", write.kind, write.slot),
+        kind="refused",
+        code="occurrence-not-found",
+        needs_person=True,
+        account=calendar.account,
+        calendar=calendar.name,
+        uid=plan.uid,
+        file=str(known.file or "") if known else "",
+        summary=write.expects.master.subject if write.expects is not None else "",
+        line=0,
+        reason=f"the service has no occurrence of {write.slot}: its edit cannot be sent",
+        hint="Look at that day in Outlook and edit it there, or change the file again.",
+        since=bench.clock.now(),
+        fields=tuple(sorted({name for _, name in write.keys})),
+        exact=refusal_digest(write),
+    )

@@ -20,7 +20,7 @@ from syncd.core.decide import (
     Present,
 )
 from syncd.core.errors import SyncdError
-from syncd.core.event import AllDay, Item
+from syncd.core.event import AllDay, Item, When
 from syncd.core.ids import RoundId, Uid
 from syncd.core.plan import (
     ItemPlan,
@@ -44,6 +44,7 @@ from syncd.round.look import LocalState
 from syncd.round.pull import Pulled, pull
 from syncd.round.push import push
 from syncd.round.reconcile import NO_MOVES, Moves, guarded, planned, planning_desk
+from syncd.round.versions import edited, forgotten
 
 __all__ = ["RoundReport", "dry_round", "run_round"]
 
@@ -58,6 +59,7 @@ class RoundReport:
     plans: list[ItemPlan] = field(default_factory=list)
     waiting: set[Uid] = field(default_factory=set)
     watching: int = 0
+    unsure: int = 0
     disk_trouble: bool = False
     linked: bool = False
 
@@ -66,7 +68,7 @@ async def run_round(
     bench: Bench,
     local: LocalState,
     round_: RoundId,
-    look_again: Callable[[], Awaitable[LocalState]],
+    look_again: Callable[[], Awaitable[tuple[LocalState, Moves]]],
     *,
     moves: Moves = NO_MOVES,
     true_up: bool = False,
@@ -76,22 +78,25 @@ async def run_round(
 
     Args:
         local: what the look at the folder said; not `whole` where none seemed needed.
-        look_again: looks, for when the pull brought something after all.
+        look_again: looks, for when the pull brought something after all; what moved is made out
+            anew, over the whole account.
     Returns: a report; trouble that passes is in it, everything that could be done is done.
     """
     report = RoundReport(bench.counts)
     try:
-        _tell(bench, await pull(bench, await _unlinked(bench, local), true_up=true_up))
+        pulled = await pull(bench, await _unlinked(bench, local), true_up=true_up)
+        report.unsure = pulled.unsure
+        _tell(bench, pulled)
         report.waiting = await settle_doubts(bench, round_, await bench.store.verdicts())
     except SyncdError as error:
         report.trouble = error
         report.waiting = {entry.uid for entry in await bench.store.outbox(bench.key)}
     if not local.whole and await bench.store.todo(bench.key, 1, Uid("")):
-        local = await look_again()
+        local, moves = await look_again()
     if local.whole:
         # Otherwise nothing moved on either side: such a round costs the same for any size.
         await _reconcile(bench, local, moves, round_, report)
-    report.watching = len(report.waiting) - await _listed(bench, report.waiting)
+    report.watching = len(report.waiting) - await _listed(bench, report.waiting) + report.unsure
     report.again |= report.watching > 0
     return report
 
@@ -156,7 +161,7 @@ async def _apply_files(
     if not plans:
         return
     frozen = local.standing != "ours" or report.disk_trouble
-    await _store_plans(bench, plans, frozen=frozen)
+    await _store_plans(bench, plans, round_, frozen=frozen)
     if frozen:
         return
     files = await write_files(bench, plans, round_)
@@ -183,22 +188,33 @@ async def _unlinked(bench: Bench, local: LocalState) -> dict[Uid, LocalItem]:
             continue
         file = read(seen.data, bench.owner, None)
         if isinstance(file, FileItem) and file.item is not None:
-            found[uid] = LocalItem(file.item.master.subject, _start(file.item))
+            found[uid] = _local_item(bench, file.item)
     return found
 
 
-def _start(item: Item) -> datetime:
-    when = item.master.when
+def _local_item(bench: Bench, item: Item) -> LocalItem:
+    person = item.master.organizer
+    foreign = person is not None and not bench.owner.is_own(person.address)
+    organizer = person.address.casefold() if person is not None and foreign else ""
+    return LocalItem(item.master.subject, *_times(item.master.when), organizer)
+
+
+def _times(when: When) -> tuple[datetime, datetime]:
     if isinstance(when, AllDay):
-        return datetime(when.start.year, when.start.month, when.start.day, tzinfo=UTC)
-    return instant(when.start, WindowsZone(when.start_zone))
+        start = datetime(when.start.year, when.start.month, when.start.day, tzinfo=UTC)
+        return start, datetime(when.end.year, when.end.month, when.end.day, tzinfo=UTC)
+    start = instant(when.start, WindowsZone(when.start_zone))
+    return start, instant(when.end, WindowsZone(when.end_zone))
 
 
-async def _store_plans(bench: Bench, plans: Sequence[ItemPlan], *, frozen: bool) -> None:
+async def _store_plans(
+    bench: Bench, plans: Sequence[ItemPlan], round_: RoundId, *, frozen: bool
+) -> None:
     """Keep what was decided and listed, before any file or event is touched."""
     changes: list[Change] = []
     for plan in plans:
         known = plan.sides.known
+        changes += [*edited(bench, plan, round_), *forgotten(bench, plan, round_)]
         if plan.record is not None:
             if plan.record is not known or _was_read(plan):
                 changes.append(PutItem(plan.record))

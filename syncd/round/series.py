@@ -4,23 +4,27 @@ Series in full: original starts of exceptions, and cancelled slots where the ser
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 
 import msgspec
 
 from syncd.core.delta import (
     Endless,
     LoopGuard,
+    Window,
 )
 from syncd.core.errors import BadAnswer, RefusedByService
 from syncd.core.event import Item, slot_of
 from syncd.core.ids import GraphId
 from syncd.core.recurrence import occurrences
-from syncd.core.state import (
-    View,
+from syncd.core.wire.graph import (
+    RemoteEvent,
+    decode_event,
+    exception_slots,
+    occurrence_slots,
+    read_item,
 )
-from syncd.core.wire.graph import RemoteEvent, decode_event, exception_slots, read_item
 from syncd.ports import Answer
 from syncd.round.desk import Bench
 
@@ -87,15 +91,16 @@ async def _from_instances(
     view = await bench.store.view(bench.key)
     if view is None:
         return event, raw
-    rows = await _instances(bench, GraphId(event.id), view)
-    living: set[str] = set()
-    exceptions = []
-    for row in rows:
-        one = decode_event(row)
-        if one.type == "exception":
-            exceptions.append(msgspec.json.decode(row))
-        elif one.start is not None:
-            living.add(_day_of(one, bench))
+    window = await _looked_at(bench, event, Window(view.start, view.end))
+    rows = await _instances(bench, GraphId(event.id), window)
+    instances = [decode_event(row) for row in rows]
+    exceptions = [
+        msgspec.json.decode(row)
+        for row, one in zip(rows, instances, strict=True)
+        if one.type == "exception"
+    ]
+    plain = [one for one in instances if one.type != "exception"]
+    living = {slot.isoformat() for slot, _ in occurrence_slots(plain, event, bench.owner)}
     item = read_item(event, bench.owner)
     whole = msgspec.json.decode(raw)
     whole["exceptionOccurrences"] = exceptions
@@ -104,14 +109,60 @@ async def _from_instances(
     moved = {slot.isoformat() for slot in exception_slots(with_exceptions, bench.owner)}
     whole["cancelledOccurrences"] = [
         f"OID.{event.id}.{slot}"
-        for slot in _expected(item, view, bench)
+        for slot in _expected(item, window)
         if slot not in living and slot not in moved
     ]
     return _reencoded(whole)
 
 
-async def _instances(bench: Bench, master: GraphId, view: View) -> list[msgspec.Raw]:
-    request = bench.dialect.instances(bench.calendar.id, master, view.start, view.end)
+async def _looked_at(bench: Bench, event: RemoteEvent, view: Window) -> Window:
+    """
+    The view, and as far beyond it as occurrences are known to be edited or cancelled.
+
+    A view that moves on leaves them behind, which takes nothing back.
+    """
+    records = await bench.store.remotes_by_id(bench.key, [GraphId(event.id)])
+    items = await bench.store.items(bench.key, [one.uid for one in records.values()])
+    bases = [one.base_remote for one in items.values() if one.base_remote is not None]
+    days = [day for base in bases for day in _edited_days(base)]
+    if not days:
+        return view
+    first, last = (datetime.combine(day, time(), UTC) for day in (min(days), max(days)))
+    return Window(min(view.start, first - 2 * MARGIN), max(view.end, last + 2 * MARGIN))
+
+
+MARGIN = timedelta(days=2)
+"""A day for the zone, and one more for an occurrence that begins the day before."""
+
+
+def _edited_days(base: Item) -> Iterator[date]:
+    yield from base.cancelled
+    for slot, own in base.overrides.items():
+        yield slot
+        if not isinstance(own.when, msgspec.UnsetType):
+            yield slot_of(own.when)
+
+
+MOST_AT_ONCE = timedelta(days=1800)
+"""Graph lists no more than 1,825 days at once."""
+
+
+async def _instances(bench: Bench, master: GraphId, window: Window) -> list[msgspec.Raw]:
+    """The rows of all instances in a window, each once."""
+    rows: dict[str, msgspec.Raw] = {}
+    start = window.start
+    while start < window.end:
+        end = min(window.end, start + MOST_AT_ONCE)
+        for row in await _instances_between(bench, master, start, end):
+            rows[decode_event(row).id] = row
+        start = end
+    return list(rows.values())
+
+
+async def _instances_between(
+    bench: Bench, master: GraphId, start: datetime, end: datetime
+) -> list[msgspec.Raw]:
+    request = bench.dialect.instances(bench.calendar.id, master, start, end)
     rows: list[msgspec.Raw] = []
     guard = LoopGuard()
     while True:
@@ -126,15 +177,10 @@ async def _instances(bench: Bench, master: GraphId, view: View) -> list[msgspec.
         request = bench.dialect.follow(page.next_link, "instances")
 
 
-def _day_of(occurrence: RemoteEvent, bench: Bench) -> str:
-    item = read_item(occurrence, bench.owner)
-    return slot_of(item.master.when).isoformat()
-
-
-def _expected(item: Item, view: View, bench: Bench) -> list[str]:
-    """The slots that the rule puts well inside the view (a day off each edge, for zones)."""
+def _expected(item: Item, window: Window) -> list[str]:
+    """The slots that the rule puts well inside the window."""
     assert item.recurrence is not None
-    first, last = view.start.date() + timedelta(days=2), view.end.date() - timedelta(days=2)
+    first, last = window.start.date() + MARGIN, window.end.date() - MARGIN
     slots = []
     for day in occurrences(item.recurrence, slot_of(item.master.when), from_date=first):
         if day > last:

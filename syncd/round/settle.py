@@ -16,7 +16,6 @@ from syncd.core.ids import GraphId, RoundId
 from syncd.core.merge import overlay
 from syncd.core.plan import ItemPlan, Write, problem_id, refusal_digest
 from syncd.core.state import (
-    AddHistory,
     Change,
     ClearVerdict,
     CountDeletion,
@@ -24,7 +23,6 @@ from syncd.core.state import (
     DropItem,
     DropOutbox,
     DropRemote,
-    HistoryRecord,
     ItemRecord,
     OutboxEntry,
     Problem,
@@ -46,7 +44,8 @@ from syncd.core.wire.graph import (
 from syncd.core.wire.ics_write import local_view
 from syncd.ports import Answer, Request
 from syncd.round.desk import Bench
-from syncd.round.doubts import record_of, refetch
+from syncd.round.doubts import is_recent, record_of, refetch
+from syncd.round.versions import sent
 
 __all__ = [
     "Leaving",
@@ -77,7 +76,7 @@ async def settle_accepted(
     record = await _record(bench, plan)
     changes: list[Change] = [DropOutbox(entry.number)]
     changes += [ClearVerdict(problem) for problem in plan.used_verdicts]
-    changes += _history(bench, plan, entry, round_)
+    changes += sent(bench, entry, round_, _content(plan))
     match entry.kind:
         case "create":
             event = event_of(answer)
@@ -113,6 +112,10 @@ def _needs_reread(one: Leaving) -> bool:
     return (
         bool(one.entry.slot) or one.entry.kind == "respond" or remote.event.recurrence is not None
     )
+
+
+def _content(plan: ItemPlan) -> bytes:
+    return plan.sides.known.content if plan.sides.known is not None else b""
 
 
 async def _record(bench: Bench, plan: ItemPlan) -> ItemRecord:
@@ -214,25 +217,8 @@ def gone_changes(bench: Bench, entry: OutboxEntry) -> list[Change]:
     return [
         DropRemote(entry.graph_id),
         DropItem(entry.uid),
-        CountDeletion("local", entry.uid, bench.clock.now()),
+        CountDeletion("local", entry.uid, bench.true_now()),
     ]
-
-
-def _history(bench: Bench, plan: ItemPlan, entry: OutboxEntry, round_: RoundId) -> list[Change]:
-    known = plan.sides.known
-    record = HistoryRecord(
-        0,
-        round_,
-        bench.clock.now(),
-        bench.calendar.name,
-        entry.uid,
-        "local",
-        entry.kind,
-        tuple(sorted({name for _, name in entry.keys})),
-        known.content if known is not None else b"",
-        plan.record.content if plan.record is not None and entry.kind != "delete" else b"",
-    )
-    return [AddHistory(record)]
 
 
 async def reread_series(
@@ -245,7 +231,7 @@ async def reread_series(
     """
     unique = list(dict.fromkeys(series))
     try:
-        await refetch(bench, unique)
+        denied = await refetch(bench, unique)
     except SyncdError:
         await bench.store.commit(
             bench.key, [PutDoubt(Doubt(graph_id, "series")) for graph_id in unique]
@@ -257,6 +243,8 @@ async def reread_series(
     for one in accepted:
         remote = one.plan.sides.remote
         fresh = remotes.get(remote.record.graph_id) if remote is not None else None
+        if fresh is not None and fresh.graph_id in denied:
+            continue  # it could not be read: agreed is what was sent
         record = items.get(one.plan.uid)
         if fresh is not None and record is not None and record.base_remote is not None:
             changes.append(PutItem(_as_reread(bench, record, one, fresh)))
@@ -264,7 +252,7 @@ async def reread_series(
 
 
 def _as_reread(bench: Bench, record: ItemRecord, one: Leaving, fresh: RemoteRecord) -> ItemRecord:
-    item = read_item(decode_event(fresh.raw), bench.owner)
+    item = _without_news(read_item(decode_event(fresh.raw), bench.owner), one)
     assert record.base_remote is not None
     assert record.base_local is not None
     # What a series itself says was answered with its PATCH; by now somebody may have changed it.
@@ -286,18 +274,35 @@ def _as_reread(bench: Bench, record: ItemRecord, one: Leaving, fresh: RemoteReco
     )
 
 
+def _without_news(item: Item, one: Leaving) -> Item:
+    """A series without the exceptions that somebody made since it was planned: they are news."""
+    remote = one.plan.sides.remote
+    assert remote is not None
+    if not one.write.reshapes:
+        return item
+    own = {
+        slot: override for slot, override in item.overrides.items() if slot in remote.item.overrides
+    }
+    return msgspec.structs.replace(
+        item, overrides=own, cancelled=item.cancelled & remote.item.cancelled
+    )
+
+
 _MOVED = (404, 409, 412, 423)
-_TOO_MUCH = (400, 413)
+_TOO_MUCH = (400, 403, 413)
 
 
-async def settle_refused(bench: Bench, one: Leaving, answer: Answer) -> bool:
+async def settle_refused(bench: Bench, one: Leaving, answer: Answer, round_: RoundId) -> bool:
     """A definite no; whether the next round may already do better."""
     entry = one.entry
     drop = DropOutbox(entry.number)
-    if entry.kind in ("delete", "delete-occurrence") and answer.status == 404:
+    if entry.kind in ("delete", "delete-occurrence") and _is_gone(bench, one, answer):
         changes: list[Change] = [drop]
         if entry.kind == "delete":
             changes += gone_changes(bench, entry)
+            # Somebody else was faster: nobody was mailed by us.
+            unmailed = replace(entry, mail_kind="", mails=())
+            changes += sent(bench, unmailed, round_, _content(one.plan))
         await bench.store.commit(bench.key, changes + _ask_about(one))
         return True
     if answer.status in _MOVED and entry.kind != "create":
@@ -320,11 +325,21 @@ async def settle_refused(bench: Bench, one: Leaving, answer: Answer) -> bool:
     return False
 
 
+def _is_gone(bench: Bench, one: Leaving, answer: Answer) -> bool:
+    """Whether a 404 is believed at once."""
+    if answer.status != 404:
+        return False
+    remote = one.plan.sides.remote
+    if one.entry.kind != "delete" or remote is None:
+        return True
+    return not is_recent(bench, remote.record)
+
+
 def _ask_about(one: Leaving) -> list[Change]:
     remote = one.plan.sides.remote
     if remote is None:
         return []
-    return [PutDoubt(Doubt(remote.record.graph_id, "removed"))]
+    return [PutDoubt(Doubt(remote.record.graph_id, "unseen"))]
 
 
 _CODES = {

@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, Final
 
 from syncd.core.errors import CommandError, SyncdError
+from syncd.core.history import tidying
 from syncd.core.ids import AccountName, ProblemId
 from syncd.core.state import (
     CalendarKey,
@@ -25,8 +27,10 @@ from syncd.core.state import (
 )
 from syncd.ports import Marker
 from syncd.round.desk import Counts
+from syncd.shell.config import Config
 from syncd.shell.mailbox import CalendarReport, Mailbox
 from syncd.shell.second_event import write_second_event
+from syncd.shell.way_back import WayBack
 from syncd.shell.workshop import Workshop
 from syncd.store.store import Store
 from syncd.vdir.folder import VdirFolder
@@ -39,10 +43,12 @@ __all__ = [
     "check_decision",
     "decide_problem",
     "find_problem",
+    "go_back",
     "held_count",
     "parse_targets",
     "reports_to_json",
     "sync_now",
+    "tidy_history",
 ]
 
 DECISIONS: Final[Mapping[str, frozenset[str]]] = {
@@ -288,6 +294,53 @@ async def _calendar_of(store: Store, problem: Problem, key: CalendarKey) -> Cale
 async def held_count(store: Store) -> int:
     """How many problems wait for a person."""
     return sum(one.needs_person for one in await store.problems())
+
+
+# --- the history ---------------------------------------------------------------------------------
+
+
+async def go_back(workshop: Workshop, kind: str, what: str, exact: str) -> list[dict[str, Any]]:
+    """
+    Restore a version ("restore", `UID@VERSION`) or undo a round ("undo", its number).
+
+    Args: exact: `Return.exact` as it was shown to the person.
+    Returns: what was done about each file.
+    Raises: CommandError: something changed since it was shown. DiskTrouble.
+    """
+    way = WayBack(workshop.config, workshop.store, workshop.clock)
+    if kind == "undo" and not (what.isascii() and what.isdigit() and len(what) < 19):
+        raise CommandError(f"{what!r} is no round")
+    planned = await (way.restore(what) if kind == "restore" else way.undo(int(what)))
+    if planned.exact != exact:
+        raise CommandError(
+            "something changed since this was shown; nothing was done",
+            hint="Run the command again.",
+        )
+    return await way.carry_out(planned)
+
+
+async def tidy_history(workshop: Workshop) -> None:
+    """Drop versions that are older than their calendar keeps them. Raises: DiskTrouble."""
+    store, now = workshop.store, workshop.clock.now()
+    verdict, at = tidying(await store.tidied_at(), now)
+    await store.put_tidied_at(at)
+    if verdict == "wait":
+        return
+    for calendar in await store.calendars():
+        kept = timedelta(seconds=_history_s(workshop.config, calendar))
+        if kept < now - _FIRST:
+            await store.forget_history(now - kept, calendar.key)
+
+
+_FIRST = datetime(1970, 1, 2, tzinfo=UTC)
+
+
+def _history_s(config: Config, calendar: CalendarRecord) -> float:
+    """How long its versions are kept; those of an account that is gone, as long as any."""
+    account = config.accounts.get(calendar.account)
+    if account is not None:
+        return float(account.sync_for(calendar.name).history_s)
+    return float(max(one.sync.history_s for one in config.accounts.values()))
 
 
 # --- as JSON -------------------------------------------------------------------------------------

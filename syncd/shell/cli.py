@@ -36,8 +36,12 @@ COMMANDS: Final[Mapping[str, str]] = {
     "discard": "problems",
     "lint": "lint",
     "agenda": "reading",
+    "search": "reading",
     "show": "reading",
-    "log": "reading",
+    "log": "history",
+    "why": "history",
+    "restore": "history",
+    "undo": "history",
     "simulate": "simulate",
     "demo": "simulate",
 }

@@ -40,12 +40,13 @@ from syncd.shell import schedule
 from syncd.shell.actions import (
     decide_problem,
     find_problem,
+    go_back,
     held_count,
     parse_targets,
     reports_to_json,
     sync_now,
+    tidy_history,
 )
-from syncd.shell.config import Config
 from syncd.shell.control import serving
 from syncd.shell.mailbox import CalendarReport, Mailbox, exit_code
 from syncd.shell.notify import Notifier
@@ -596,9 +597,9 @@ class Daemon:
     async def _tidy(self, now: Tick) -> None:
         self._tidy_s = now.monotonic_s + DAY_S
         try:
-            await self._workshop.store.forget_history(now.wall - _kept(self._workshop.config))
+            await tidy_history(self._workshop)
             await self._workshop.store.compact()
-        except (SyncdError, OverflowError) as error:
+        except SyncdError as error:
             self._troubles.began("daemon: history", error)
         else:
             self._troubles.ended("daemon: history")
@@ -646,6 +647,8 @@ class Daemon:
                 return await self._sync(targets)
             case {"do": "verdict", "problem": str(problem), "kind": kind} if _is_verdict(kind):
                 return await self._decide(problem, kind, request.get("exact"))
+            case {"do": "restore" | "undo" as kind, "what": str(what), "exact": str(exact)}:
+                return await self._go_back(kind, what, exact)
             case _:
                 raise CommandError(
                     "the daemon does not know this request",
@@ -673,6 +676,16 @@ class Daemon:
         return await self._visit(
             accounts, lambda: decide_problem(self._workshop, problem_id, kind, exact)
         )
+
+    async def _go_back(self, kind: str, what: str, exact: str) -> dict[str, Any]:
+        """Write the files of a `restore` or `undo` between rounds; the next one reads them."""
+        async with AsyncExitStack() as stack:
+            for name in sorted(self.keepers):
+                await stack.enter_async_context(self.keepers[name].lock)
+            done = await go_back(self._workshop, kind, what, exact)
+        for keeper in self.keepers.values():
+            keeper.touch({one["folder"] for one in done if one["account"] == keeper.name})
+        return {"exit": int(ExitCode.OK), "done": done}
 
     async def _visit(
         self, accounts: Collection[str], work: Callable[[], Awaitable[list[CalendarReport]]]
@@ -716,16 +729,6 @@ def _ticks_every_s(tick_s: float, watchdog_s: float | None) -> float:
 
 def _wait_s(pace: Pace, now_s: float) -> float:
     return 0.0 if pace.next_s == inf else round(max(pace.next_s - now_s, 0.0), 1)
-
-
-def _kept(config: Config) -> timedelta:
-    """How long versions are kept: the longest time that any calendar asks for."""
-    settings = [
-        each
-        for account in config.accounts.values()
-        for each in (account.sync, *account.calendars.values())
-    ]
-    return timedelta(seconds=max(each.history_s for each in settings))
 
 
 def _are_texts(values: list[Any]) -> bool:

@@ -9,7 +9,8 @@ a move and not as a deletion.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ import msgspec
 
 from syncd.core.errors import BadAnswer, ConfigError, ExitCode, StateError, SyncdError
 from syncd.core.guard import DeletionLimit
-from syncd.core.ids import AccountName, CalendarId, Uid
+from syncd.core.ids import AccountName, CalendarId, GraphId, Uid
 from syncd.core.mail import MailPolicy
 from syncd.core.names import folded, folder_name
 from syncd.core.owner import Owner
@@ -44,7 +45,7 @@ from syncd.ports import Clock, FolderLook, Marker, Orphan, Remote
 from syncd.round.desk import Bench, Counts, Observe
 from syncd.round.look import LocalState, read_folder
 from syncd.round.pull import pull
-from syncd.round.reconcile import Moves
+from syncd.round.reconcile import NO_MOVES, Moves
 from syncd.round.run import RoundReport, dry_round, run_round
 from syncd.shell.config import Account, SyncSettings
 from syncd.store.store import Store
@@ -120,6 +121,7 @@ class Mailbox:
         self._observe = observe
         self._dialect = GraphV1(account.user_id)
         self._swept: set[CalendarKey] = set()
+        self._denied: dict[CalendarKey, dict[GraphId, float]] = {}
         self._exported: set[CalendarKey] = set()
 
     # --- who and what ------------------------------------------------------------------------
@@ -331,45 +333,55 @@ class Mailbox:
     ) -> set[CalendarKey]:
         """One round of each calendar; the keys of those that have more to do."""
         owner = await self.owner()
-        benches = [await self._bench(one, owner) for one in calendars]
-        states: dict[CalendarKey, LocalState] = {}
-        for bench in benches:
+        benches = {one.key: await self._bench(one, owner) for one in calendars}
+        looking: dict[CalendarKey, _Looking] = {}
+        for key, bench in benches.items():
             whole = thorough or await self._true_up_due(bench)
-            look = whole or bench.key in look_at or bench.calendar.phase != "live"
-            try:
-                states[bench.key] = await self._local(bench, look=look, thorough=whole)
-            except SyncdError as error:
-                reports[bench.key].trouble = error
-        moves = await self._moves(benches, states)
+            if whole or key in look_at or bench.calendar.phase != "live":
+                looking[key] = _Looking(bench, whole)
+        seen = await self._looked(looking)
+        states = {key: LocalState(whole=False) for key in benches.keys() - looking.keys()}
+        states |= {key: seen.states[key] for key in looking.keys() & seen.states.keys()}
+        for key, error in seen.troubles.items():
+            reports[key].trouble = error
+        moves = await self._moves(benches, seen)
+        moving = {key for key in looking if moves[key] != NO_MOVES}
         # Where files arrive comes first: a moved event is made there before it goes here.
-        order = sorted(benches, key=lambda bench: not moves[bench.key].here)
+        order = sorted(benches.values(), key=lambda bench: not moves[bench.key].here)
         again: set[CalendarKey] = set()
         for bench in order:
-            if bench.key in states and await self._round(
-                bench, states[bench.key], moves[bench.key], reports[bench.key]
-            ):
+            report = reports[bench.key]
+            if bench.key not in states:
+                continue
+            found = _Found(states[bench.key], moves[bench.key])
+            if await self._round(bench, found, report):
                 again.add(bench.key)
-            # Its file is made elsewhere in this pass: now the event may go here.
-            made = any(
-                states[key].files.keys() & moves[bench.key].away for key in again & states.keys()
-            )
-            if made and reports[bench.key].trouble is None:
+            targets = _targets(found, seen) & reports.keys()
+            others = targets | _sources(found, seen) & reports.keys()
+            # Those whose round does not know of the move have another in the next pass.
+            again |= others if found.again is not None else others - moving
+            # Its file is made elsewhere: after that the event may go here.
+            if targets & again and report.trouble is None:
                 again.add(bench.key)
         return again
 
-    async def _round(
-        self, bench: Bench, local: LocalState, moves: Moves, report: CalendarReport
-    ) -> bool:
+    async def _round(self, bench: Bench, found: _Found, report: CalendarReport) -> bool:
         now = self._clock.now()
         round_ = await self._store.begin_round(bench.key, now)
         true_up = await self._true_up_due(bench)
 
-        async def look_again() -> LocalState:
-            return await self._local(bench, look=True, thorough=False)
+        async def look_again() -> tuple[LocalState, Moves]:
+            found.again = await self._looked({bench.key: _Looking(bench, thorough=False)})
+            if bench.key in found.again.troubles:
+                raise found.again.troubles[bench.key]
+            found.moves = (await self._moves({bench.key: bench}, found.again))[bench.key]
+            return found.again.states[bench.key], found.moves
 
         done = RoundReport(bench.counts)
         try:
-            done = await run_round(bench, local, round_, look_again, moves=moves, true_up=true_up)
+            done = await run_round(
+                bench, found.local, round_, look_again, moves=found.moves, true_up=true_up
+            )
         except SyncdError as error:
             done.trouble = error
         except (ValueError, msgspec.DecodeError) as error:
@@ -419,24 +431,32 @@ class Mailbox:
         view = await self._store.view(bench.key)
         if view is None or view.true_up_at is None:
             return False
-        age = self._clock.now() - view.true_up_at
-        return age.total_seconds() >= bench.rules.true_up_s
+        every = timedelta(seconds=bench.rules.true_up_s)
+        return _is_due(view.true_up_at, self._clock.now(), every)
 
     async def dry_run(self, calendars: Collection[CalendarRecord]) -> list[CalendarReport]:
         """What a sync would do; the store is to be a copy, and the folders are only looked at."""
         owner = await self.owner()
+        benches = {one.key: await self._bench(one, owner) for one in await self.calendars()}
+        seen = _Seen(frozenset(benches))
+        for key, bench in benches.items():
+            with seen.kept_trouble(key):
+                seen.states[key] = await self._as_it_is(bench)
+                seen.absent[key] = seen.states[key].missing
+        seen.whole = not seen.troubles
+        moves = await self._moves(benches, seen)
         reports = []
         for calendar in calendars:
-            bench = await self._bench(calendar, owner)
+            bench = benches[calendar.key]
             report = CalendarReport(self.account.name, calendar.name, bench.counts)
             reports.append(report)
-            try:
-                local = await self._as_it_is(bench)
-                await pull(bench, {}, true_up=False)
-                done = await dry_round(bench, local)
-                report.plans = done.plans
-            except SyncdError as error:
-                report.trouble = error
+            report.trouble = seen.troubles.get(calendar.key)
+            if report.trouble is None:
+                with seen.kept_trouble(calendar.key):
+                    await pull(bench, {}, true_up=False)
+                    done = await dry_round(bench, seen.states[calendar.key], moves[calendar.key])
+                    report.plans = done.plans
+                report.trouble = seen.troubles.get(calendar.key)
         return reports
 
     async def _bench(self, calendar: CalendarRecord, owner: Owner) -> Bench:
@@ -453,40 +473,84 @@ class Mailbox:
             owner=owner,
             rules=rules_of(settings),
             observe=self._observe,
+            denied=self._denied.setdefault(calendar.key, {}),
         )
 
     # --- folders -----------------------------------------------------------------------------
 
-    async def _local(self, bench: Bench, *, look: bool, thorough: bool) -> LocalState:
-        """Prepare the folder where it is new, and look at it if that is asked for."""
+    async def _looked(self, looking: Mapping[CalendarKey, _Looking]) -> _Seen:
+        """
+        Look at some folders.
+
+        A file counts as missing when it is absent in two looks at least a second apart and its UID
+        has turned up nowhere else in the account. Once something is missing, or has come from
+        elsewhere, the second look is one at all folders of the account, begun after all the first
+        ones: wherever a file has gone, it is there by now.
+        """
+        seen = _Seen(frozenset(looking))
+        for key, one in looking.items():
+            with seen.kept_trouble(key):
+                seen.states[key] = await self._read(one.bench, await self._first_look(one))
+        if not await self._may_move(seen.states):
+            return seen
+        await self._clock.sleep(TWO_LOOKS_APART_S)
+        for key, first in list(seen.states.items()):
+            del seen.states[key]
+            with seen.kept_trouble(key):
+                second = await self._read(looking[key].bench, await self._look(looking[key]))
+                seen.absent[key] = set(second.missing)
+                second.missing &= first.missing
+                seen.states[key] = second
+        await self._search(looking, seen)
+        return seen
+
+    async def _may_move(self, states: Mapping[CalendarKey, LocalState]) -> bool:
+        """Whether something is missing, or turned up that another calendar has, or had."""
+        for key, state in states.items():
+            homes = await self._store.homes(self.account.name, state.uids())
+            if state.missing or any(key not in one for one in homes.values()):
+                return True
+        return False
+
+    async def _search(self, looking: Mapping[CalendarKey, _Looking], seen: _Seen) -> None:
+        """Look at the account's other folders."""
+        owner = next(iter(looking.values())).bench.owner
+        for calendar in await self.calendars():
+            if calendar.key not in looking:
+                bench = await self._bench(calendar, owner)
+                try:
+                    look = await self._look(_Looking(bench, thorough=False))
+                    state = await read_folder(bench, look)
+                    seen.states[calendar.key] = state
+                    seen.absent[calendar.key] = state.missing
+                except SyncdError:
+                    seen.whole = False
+        seen.whole &= not seen.troubles
+
+    async def _first_look(self, one: _Looking) -> FolderLook:
+        """Prepare the folder where it is new, and look at it."""
+        bench = one.bench
         if bench.calendar.phase == "new":
             await self._prepare(bench)
-            look = True
-        if not look:
-            return LocalState(whole=False)
         await self._apply_folder_verdict(bench)
         await self._sweep(bench)
-        seen = await self._two_looks(bench, thorough=thorough)
-        if seen.standing == "ours":
+        return await self._look(one)
+
+    async def _look(self, one: _Looking) -> FolderLook:
+        known = await self._store.known_files(one.bench.key)
+        return await one.bench.folder.look(known, thorough=one.thorough)
+
+    async def _read(self, bench: Bench, look: FolderLook) -> LocalState:
+        if look.standing == "ours":
             await bench.folder.prepare(
                 self._marker_of(bench, await self._store.installation()),
                 displayname=bench.calendar.name,
                 color=bench.calendar.color,
             )
-        return await read_folder(bench, seen)
+        return await read_folder(bench, look)
 
     def _marker_of(self, bench: Bench, installation: str) -> Marker:
         return Marker(bench.calendar.account, bench.calendar.id, installation)
-
-    async def _two_looks(self, bench: Bench, *, thorough: bool) -> FolderLook:
-        """A file counts as missing when it is absent in two looks at least a second apart."""
-        known = await self._store.known_files(bench.key)
-        first = await bench.folder.look(known, thorough=thorough)
-        if not first.missing:
-            return first
-        await self._clock.sleep(TWO_LOOKS_APART_S)
-        second = await bench.folder.look(known, thorough=thorough)
-        return replace(second, missing=first.missing & second.missing)
 
     async def _as_it_is(self, bench: Bench) -> LocalState:
         known = await self._store.known_files(bench.key)
@@ -574,36 +638,103 @@ class Mailbox:
         )
 
     async def _moves(
-        self, benches: Collection[Bench], states: Mapping[CalendarKey, LocalState]
+        self, benches: Mapping[CalendarKey, Bench], seen: _Seen
     ) -> dict[CalendarKey, Moves]:
         """Which UIDs are missing in one calendar and have turned up in another."""
-        missing = {uid: key for key, state in states.items() for uid in state.missing}
+        missing = {key: state.missing for key, state in seen.states.items()}
+        everything = set[Uid]().union(*missing.values())
+        homes = await self._store.homes(self.account.name, everything)
+        found = await self._turned_up(seen, everything)
         moves: dict[CalendarKey, Moves] = {}
-        homes = await self._store.homes(self.account.name, missing)
-        away: dict[CalendarKey, set[Uid]] = {}
-        done: dict[CalendarKey, set[Uid]] = {}
-        here: dict[CalendarKey, set[Uid]] = {}
-        for key, state in states.items():
-            for uid in state.files:
-                source = missing.get(uid)
-                if source is None or source == key:
-                    continue
-                record = (await self._store.items(key, [uid])).get(uid)
-                followed = record is not None and record.graph_id is not None
-                (done if followed else away).setdefault(source, set()).add(uid)
-                here.setdefault(key, set()).add(uid)
-        for uid, source in missing.items():
-            elsewhere = {key: yes for key, yes in homes.get(uid, {}).items() if key != source}
-            if any(elsewhere.values()):
-                done.setdefault(source, set()).add(uid)
-            elif elsewhere:  # it is held there: the event stays where it is
-                away.setdefault(source, set()).add(uid)
-        for bench in benches:
-            gone = frozenset(done.get(bench.key, ())) - frozenset(away.get(bench.key, ()))
-            moves[bench.key] = Moves(
-                frozenset(away.get(bench.key, ())), frozenset(here.get(bench.key, ())), gone
-            )
+        for key in benches:
+            away, done = set[Uid](), set[Uid]()
+            for uid in missing.get(key, ()):
+                known = [
+                    followed
+                    for other, followed in homes.get(uid, {}).items()
+                    if other != key and not seen.misses(other, uid)
+                ]
+                now = [followed for other, followed in found.get(uid, {}).items() if other != key]
+                if any(known) or any(now):
+                    done.add(uid)
+                # Where it is held the event stays, and while not every folder could be searched.
+                if not all(now) or (known and not any(known)) or not seen.whole:
+                    away.add(uid)
+            elsewhere = set[Uid]().union(*(uids for at, uids in seen.absent.items() if at != key))
+            here = seen.states[key].files.keys() & elsewhere if key in seen.states else set()
+            moves[key] = Moves(frozenset(away), frozenset(here), frozenset(done - away))
         return moves
+
+    async def _turned_up(
+        self, seen: _Seen, missing: set[Uid]
+    ) -> dict[Uid, dict[CalendarKey, bool]]:
+        """Where files of some UIDs were seen, and whether their event is followed there by now."""
+        found: dict[Uid, dict[CalendarKey, bool]] = {}
+        for key, state in seen.states.items():
+            uids = state.uids() & missing
+            records = await self._store.items(key, uids)
+            for uid in uids:
+                followed = uid in records and records[uid].graph_id is not None
+                found.setdefault(uid, {})[key] = followed
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Looking:
+    """A folder that is to be looked at; `thorough`: every file of it is read again."""
+
+    bench: Bench
+    thorough: bool
+
+
+@dataclass(slots=True)
+class _Seen:
+    """
+    What looks at the folders of an account say, and where they failed.
+
+    `looked` are those that were asked for, the others were searched. `absent` are the UIDs that the
+    last look at a folder missed, which is enough to know where an arrival comes from. `whole` is
+    False when not every folder could be looked at.
+    """
+
+    looked: frozenset[CalendarKey]
+    states: dict[CalendarKey, LocalState] = field(default_factory=dict)
+    absent: dict[CalendarKey, set[Uid]] = field(default_factory=dict)
+    troubles: dict[CalendarKey, SyncdError] = field(default_factory=dict)
+    whole: bool = True
+
+    @contextmanager
+    def kept_trouble(self, key: CalendarKey) -> Iterator[None]:
+        """One folder that cannot be looked at is no reason to stop the others."""
+        try:
+            yield
+        except SyncdError as error:
+            self.troubles[key] = error
+
+    def misses(self, key: CalendarKey, uid: Uid) -> bool:
+        """Whether a file is missing there, by two looks."""
+        return key in self.looked and key in self.states and uid in self.states[key].missing
+
+
+def _targets(found: _Found, seen: _Seen) -> set[CalendarKey]:
+    """The calendars in which files turned up that are missing in this one."""
+    states = (found.again or seen).states
+    return {key for key, one in states.items() if one.uids() & found.moves.away}
+
+
+def _sources(found: _Found, seen: _Seen) -> set[CalendarKey]:
+    """The calendars in which files are missing that turned up in this one."""
+    absent = (found.again or seen).absent
+    return {key for key, uids in absent.items() if uids & found.moves.here}
+
+
+@dataclass(slots=True)
+class _Found:
+    """What a round begins with, and what it saw where it had to look again."""
+
+    local: LocalState
+    moves: Moves
+    again: _Seen | None = None
 
 
 _NO_ROUND: Any = 0

@@ -15,7 +15,7 @@ from syncd.core.event import AllDay, Event, Item, Timed, When, effective, slot_o
 from syncd.core.recurrence import occurrences
 from syncd.core.zones import UTC_ZONE, instant, windows_zone
 
-__all__ = ["Moment", "Span", "moments_of"]
+__all__ = ["Moment", "Span", "moment_of", "moments_of"]
 
 LONGEST_MARGIN_DAYS = 400  # an occurrence that began earlier than that is not looked for
 
@@ -64,6 +64,11 @@ def moments_of(item: Item, span: Span) -> Iterator[Moment]:
         end = max(moment.end, moment.start + timedelta(microseconds=1))
         if moment.start < span.end and end > span.start:
             yield moment
+
+
+def moment_of(item: Item, slot: date | None, zone: tzinfo) -> Moment | None:
+    """One occurrence, or, without a slot, the event or the first of the series."""
+    return _moment(item.master if slot is None else effective(item, slot), zone)
 
 
 def _events(item: Item, span: Span) -> Iterator[Event]:

@@ -139,3 +139,14 @@ def m003_stash_and_projection(db: Database) -> None:
         "ALTER TABLE item ADD COLUMN sent_stash TEXT NOT NULL DEFAULT '';\n"
         "ALTER TABLE item ADD COLUMN projection INTEGER NOT NULL DEFAULT 1;\n",
     )
+
+
+@MIGRATIONS()
+def m004_mail_in_history(db: Database) -> None:
+    """What mail a write sent, since it cannot be taken back; and versions by their age."""
+    _run(
+        db,
+        "ALTER TABLE history ADD COLUMN mail_kind TEXT NOT NULL DEFAULT '';\n"
+        "ALTER TABLE history ADD COLUMN mails TEXT NOT NULL DEFAULT '[]';\n"
+        "CREATE INDEX history_at ON history (at);\n",
+    )

@@ -251,4 +251,7 @@ def history_of(row: sqlite3.Row) -> HistoryRecord:
         tuple(msgspec.json.decode(row["fields"], type=list[str])),
         bytes(row["before"] or b""),
         bytes(row["after"] or b""),
+        row["mail_kind"],
+        tuple(msgspec.json.decode(row["mails"], type=list[str])),
+        CalendarKey(row["calendar"]),
     )

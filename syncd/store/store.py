@@ -23,6 +23,7 @@ from sqlite_utils import Database
 
 from syncd.core.errors import DiskTrouble, StateError
 from syncd.core.ids import AccountName, FileName, Fingerprint, GraphId, ProblemId, RoundId, Uid
+from syncd.core.pauses import later_end
 from syncd.core.state import (
     AccountRecord,
     AddHistory,
@@ -39,6 +40,7 @@ from syncd.core.state import (
     DropView,
     HistoryRecord,
     ItemRecord,
+    NameItem,
     NoTodo,
     OutboxEntry,
     Problem,
@@ -53,6 +55,7 @@ from syncd.core.state import (
     Restamp,
     SeenRemote,
     Side,
+    StoredStat,
     Todo,
     VerdictRecord,
     View,
@@ -63,6 +66,7 @@ from syncd.store.migrations import MIGRATIONS, newer_migrations
 
 __all__ = ["Store"]
 
+_LAST_LETTER = chr(0x10FFFF)  # behind every other one, in the order of UTF-8
 P = ParamSpec("P")
 R = TypeVar("R")
 _encode = msgspec.json.Encoder().encode
@@ -208,12 +212,19 @@ class Store:
         return await self._run(read)
 
     async def extend_pause(self, account: AccountName, until: datetime) -> None:
-        """Keep the later of `until` and what is known."""
-        sql = (
-            "INSERT INTO account (name, pause_until) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE"
-            " SET pause_until = max(coalesce(pause_until, ''), ?2)"
-        )
-        await self._execute(sql, (account, rows.text_of(until)))
+        """Keep the later of `until` and what is known, unless that was noted by a clock ahead."""
+
+        def write() -> None:
+            with self._writing() as conn:
+                row = self._one("SELECT pause_until FROM account WHERE name = ?", account)
+                known = None if row is None else rows.instant_of(row["pause_until"])
+                conn.execute(
+                    "INSERT INTO account (name, pause_until) VALUES (?1, ?2)"
+                    " ON CONFLICT (name) DO UPDATE SET pause_until = ?2",
+                    (account, rows.text_of(later_end(known, until))),
+                )
+
+        await self._run(write)
 
     async def calendars(self, account: AccountName | None = None) -> list[CalendarRecord]:
         """The known calendars, of one account or of all, in a stable order."""
@@ -544,17 +555,20 @@ class Store:
     async def recent_deletions(
         self, calendar: CalendarKey, side: Side, now: datetime, within: timedelta
     ) -> int:
-        """How many deletions were carried out on a side within a time."""
+        """
+        How many deletions were carried out on a side within a time.
+
+        Those of a time to come were noted by a clock that was ahead: they count as of now.
+        """
+        of_side, at = (calendar, side), rows.text_of(now)
 
         def read() -> int:
-            row = self._one(
-                "SELECT count(*) AS n FROM deletion WHERE calendar = ? AND side = ?"
-                " AND at > ? AND at <= ?",
-                calendar,
-                side,
-                rows.text_of(now - within),
-                rows.text_of(now + within),
-            )
+            where = "FROM deletion WHERE calendar = ? AND side = ? AND at >"
+            if self._one(f"SELECT 1 {where} ?", *of_side, at):
+                sql = "UPDATE deletion SET at = ?1 WHERE calendar = ?2 AND side = ?3 AND at > ?1"
+                with self._writing() as conn:
+                    conn.execute(sql, (at, *of_side))
+            row = self._one(f"SELECT count(*) AS n {where} ?", *of_side, rows.text_of(now - within))
             assert row is not None
             return int(row["n"])
 
@@ -573,16 +587,72 @@ class Store:
 
         return await self._run(read)
 
-    async def forget_history(self, before: datetime) -> None:
-        """Drop versions and counts that are older than they are kept."""
+    async def history_of_round(self, round_: RoundId) -> list[HistoryRecord]:
+        """What one round changed and sent, oldest first."""
+
+        def read() -> list[HistoryRecord]:
+            sql = (
+                "SELECT h.*, c.name AS calendar_name FROM history h"
+                " LEFT JOIN calendar c ON c.key = h.calendar WHERE h.round = ? ORDER BY h.number"
+            )
+            return [rows.history_of(row) for row in self._all(sql, round_)]
+
+        return await self._run(read)
+
+    async def uids_beginning(self, text: str, most: int) -> list[Uid]:
+        """UIDs that begin so, of items that are there or that the history knows, in order."""
+
+        def read() -> list[Uid]:
+            where = "uid >= ?1 AND uid < ?2"
+            sql = (
+                f"SELECT uid FROM item WHERE {where} UNION SELECT uid FROM history WHERE {where}"
+                " ORDER BY uid LIMIT ?3"
+            )
+            return [Uid(row["uid"]) for row in self._all(sql, text, text + _LAST_LETTER, most)]
+
+        return await self._run(read)
+
+    async def forget_history(self, before: datetime, calendar: CalendarKey | None = None) -> None:
+        """
+        Drop versions and counts that are older than they are kept, of one calendar or of all.
+
+        What an open problem is about keeps its versions until it is resolved.
+        """
+        which = "(?2 IS NULL OR calendar = ?2)"
+        listed = (
+            "SELECT uid FROM problem WHERE uid IS NOT NULL UNION"
+            " SELECT json_extract(one.value, '$.uid') FROM problem,"
+            " json_each(problem.detail, '$.items') one"
+            " WHERE json_extract(one.value, '$.uid') IS NOT NULL"
+        )
 
         def write() -> None:
+            values = (rows.text_of(before), calendar)
             with self._writing() as conn:
-                conn.execute("DELETE FROM history WHERE at < ?", (rows.text_of(before),))
-                conn.execute("DELETE FROM deletion WHERE at < ?", (rows.text_of(before),))
-                conn.execute("DELETE FROM round WHERE started_at < ?", (rows.text_of(before),))
+                conn.execute(
+                    f"DELETE FROM history WHERE at < ?1 AND {which} AND uid NOT IN ({listed})",
+                    values,
+                )
+                # The guard counts those of the last hour, however short versions are kept.
+                counted = (rows.text_of(before - timedelta(days=1)), calendar)
+                conn.execute(f"DELETE FROM deletion WHERE at < ?1 AND {which}", counted)
+                conn.execute(f"DELETE FROM round WHERE started_at < ?1 AND {which}", values)
 
         await self._run(write)
+
+    async def tidied_at(self) -> datetime | None:
+        """When old versions were last dropped, or from when on they may be."""
+
+        def read() -> datetime | None:
+            row = self._one("SELECT value FROM meta WHERE name = 'tidied_at'")
+            return None if row is None else rows.instant_of(row["value"])
+
+        return await self._run(read)
+
+    async def put_tidied_at(self, at: datetime) -> None:
+        """Keep that time."""
+        sql = "INSERT OR REPLACE INTO meta VALUES ('tidied_at', ?)"
+        await self._execute(sql, (rows.text_of(at),))
 
     # --- rounds ------------------------------------------------------------------------------
 
@@ -740,12 +810,15 @@ class _Writer:
                 self._later(_NO_DOUBT, (self._calendar, doubt.graph_id, doubt.kind))
             case PutItem(item):
                 self._put_item(item)
+            case NameItem(uid, file, fingerprint, stat):
+                self._later(_FILE_MOVED, (self._calendar, file, uid))
+                self._later(_NAME, (file, fingerprint, *_columns(stat), self._calendar, uid))
             case DropItem(uid):
                 self._now("DELETE FROM item WHERE calendar = ? AND uid = ?", self._calendar, uid)
             case Restamp(file, stat):
                 self._later(
                     _STAMP,
-                    (stat.mtime_ns, stat.ctime_ns, stat.size, stat.inode, self._calendar, file),
+                    (*_columns(stat), self._calendar, file),
                 )
             case Todo(uid):
                 self._later(_TODO, (self._calendar, uid))
@@ -840,7 +913,6 @@ class _Writer:
         )
 
     def _put_item(self, item: ItemRecord) -> None:
-        stat = item.stat
         same = item.base_local == item.base_remote
         if item.file is not None:
             # A file name belongs to one item; whoever had it before does not any more.
@@ -853,11 +925,7 @@ class _Writer:
                 item.graph_id,
                 item.file,
                 item.fingerprint,
-                *(
-                    (None,) * 4
-                    if stat is None
-                    else (stat.mtime_ns, stat.ctime_ns, stat.size, stat.inode)
-                ),
+                *_columns(item.stat),
                 item.local_only,
                 None if same else rows.encode_item(item.base_local),
                 rows.encode_item(item.base_remote),
@@ -914,6 +982,8 @@ class _Writer:
             _encode(record.fields).decode(),
             record.before or None,
             record.after or None,
+            record.mail_kind,
+            _encode(record.mails).decode(),
         )
 
 
@@ -944,6 +1014,10 @@ def _insert_outbox(conn: sqlite3.Connection, calendar: CalendarKey, entry: Outbo
     return cursor.lastrowid or 0
 
 
+def _columns(stat: StoredStat | None) -> tuple[int | None, ...]:
+    return (None,) * 4 if stat is None else (stat.mtime_ns, stat.ctime_ns, stat.size, stat.inode)
+
+
 _SEEN = "UPDATE remote SET sweep = ? WHERE calendar = ? AND graph_id = ?"
 _DOUBT = "INSERT OR IGNORE INTO doubt VALUES (?, ?, ?)"
 _NO_DOUBT = "DELETE FROM doubt WHERE calendar = ? AND graph_id = ? AND kind = ?"
@@ -951,6 +1025,10 @@ _TODO = "INSERT OR IGNORE INTO todo VALUES (?, ?)"
 _STAMP = (
     "UPDATE item SET mtime_ns = ?, ctime_ns = ?, size = ?, inode = ?"
     " WHERE calendar = ? AND file = ?"
+)
+_NAME = (
+    "UPDATE item SET file = ?, fingerprint = ?, mtime_ns = ?, ctime_ns = ?, size = ?, inode = ?"
+    " WHERE calendar = ? AND uid = ?"
 )
 _EXCEPTION = "INSERT OR REPLACE INTO exception VALUES (?, ?, ?)"
 _REMOTE = (
@@ -974,6 +1052,6 @@ _ITEM = (
     " projection = excluded.projection"
 )
 _HISTORY = (
-    "INSERT INTO history (round, at, calendar, uid, side, what, fields, before, after)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO history (round, at, calendar, uid, side, what, fields, before, after, mail_kind,"
+    " mails) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )

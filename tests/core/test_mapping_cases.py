@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
+from hashlib import sha256
 from typing import Any
 
 import msgspec
 import pytest
 
+from syncd.core.basis import steady
 from syncd.core.event import AllDay, Attendee, Changes, Event, FieldKey, Item, Person, Timed
 from syncd.core.ids import Uid
 from syncd.core.lines import Unreadable
 from syncd.core.merge import changed, overlay
+from syncd.core.names import file_name, folded
 from syncd.core.recurrence import Recurrence
 from syncd.core.wire.graph import create_body, patch_fields, read_item, uid_of
 from syncd.core.wire.ics_read import FileItem, NotAnEvent, read
@@ -127,6 +130,18 @@ def test_case_10_trailing_blank_lines_of_a_body_go() -> None:
     one = read_item(graph(body={"contentType": "text", "content": "x\r\n\r\n"}), OWNER)
 
     assert b"\r\nDESCRIPTION:x\r\n" in render(UID, one, STAMPS, OWNER)
+    assert moved(local_view(one), render(UID, one, STAMPS, OWNER)) == set()
+
+
+def test_case_17_the_text_of_an_untouched_body_is_the_one_it_had() -> None:
+    """Also where a newer converter makes another of it; a body that was touched has its own."""
+    html = {"contentType": "html", "content": "<p>Hi <b>Bob</b></p>"}
+    one = read_item(graph(body=html), OWNER)
+    base = with_master(one, body="* Hi Bob *")
+
+    assert steady(one, base) == base
+    touched = read_item(graph(body={**html, "content": "<p>Hi Ann</p>"}), OWNER)
+    assert steady(touched, base) == touched
 
 
 @pytest.mark.parametrize(
@@ -591,7 +606,8 @@ def test_case_73_a_dropped_busystatus_is_no_edit_and_transparent_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "now"), [("CLASS:PRIVATE", None), ("CLASS:PUBLIC", "normal"), ("CLASS:X-SECRET", None)]
+    ("line", "now"),
+    [("CLASS:PRIVATE", None), ("CLASS:PUBLIC", "normal"), ("CLASS:X-SECRET", "private")],
 )
 def test_case_74_personal_is_private_in_a_file(line: str, now: str | None) -> None:
     """An unknown class counts as private (RFC 5545 3.8.1.3)."""
@@ -691,6 +707,17 @@ def test_case_83_a_junk_line_is_kept() -> None:
 
     assert found(data).lint == ("line 6 is no content line; it is kept as it is",)
     assert "this is junk" in pulled(data, base, with_master(base, subject="b"))
+
+
+def test_case_85_names_that_a_folding_disk_takes_for_one_are_told_apart() -> None:
+    """The second name bears the hash of its UID; long UIDs and devices are hashed whole."""
+    hashes = {uid: sha256(uid.encode()).hexdigest() for uid in ("abc", "CON", "x" * 5000)}
+    first = file_name(Uid("Abc"), frozenset())
+
+    assert first == "Abc.ics"
+    assert file_name(Uid("abc"), {folded(first)}) == f"abc-{hashes['abc'][:8]}.ics"
+    for uid in ("CON", "x" * 5000):
+        assert file_name(Uid(uid), frozenset()) == f"{hashes[uid][:40]}.ics"
 
 
 def test_a_rewrite_keeps_the_files_line_ends_and_bom() -> None:

@@ -248,9 +248,11 @@ def test_a_cancelled_slot_keeps_no_override_whatever_the_order() -> None:
 @FEW
 @given(items(), items())
 def test_agreeing_without_a_base_sorts_every_field(one: Item, other: Item) -> None:
-    """What is equal is agreed; everything else a file can say is a conflict."""
+    """What is equal is agreed; what a file says is a conflict where the other side differs, and
+    what it leaves unsaid is the other side's."""
     found = agree(one, other, POLICIES["local"], TIMES)
 
     assert found.push == {settled.conflict.key for settled in found.conflicts}
     assert not found.push & found.agreed
-    assert not found.pull
+    unsaid = {"response_requested", "online_meeting", "allow_new_times", "sensitivity"}
+    assert {key.name for key in found.pull} <= unsaid

@@ -257,14 +257,13 @@ async def test_an_absurd_pause_is_cut(service: ScriptedService, world: World) ->
 async def test_a_clock_set_back_does_not_prolong_a_pause(
     service: ScriptedService, world: World
 ) -> None:
-    """An end noted by a wrong clock is at most an hour away."""
+    """An end that no pause can have was noted by a clock that was ahead, and holds nothing up."""
     await world.pauses.extend(world.clock.now())
     world.clock.jump(-400 * 86_400)
     async with world.remote(patience=Patience(3600.0)) as remote:
-        with pytest.raises(Throttled) as caught:
-            await remote.read(get())
+        await remote.read(get())
 
-    assert caught.value.pause_s <= 3600
+    assert world.clock.slept == []
 
 
 # --- the token ---------------------------------------------------------------------------------

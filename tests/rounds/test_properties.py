@@ -9,7 +9,7 @@ from syncd.core.wire.graph import ICAL_STASH_PROPERTY
 from syncd.core.wire.ics_stash import unpacked
 from syncd.shell.config_model import MailPolicy
 from syncd.simulator.switches import Switches
-from tests.rounds.world import World, event, ics, world
+from tests.rounds.world import NOW, World, event, ics, world
 
 SEND = MailPolicy("send", "send", "send", "send")
 ODD = (
@@ -617,3 +617,223 @@ async def test_a_stash_that_the_service_refuses_holds_nothing_up(tmp_path: Path)
         here.clear()
         assert await here.code() == 0
         assert here.writes() == []
+
+
+# --- what reviewers found ---
+
+
+async def synced_place(here: World) -> Any:
+    """An event with a name and a point, followed."""
+    place = {"displayName": "Louvre", "coordinates": {"latitude": 1, "longitude": 2}}
+    times = ("2026-03-10T10:00:00", "2026-03-10T11:00:00")
+    made = here.box.create(here.calendar, event("A", *times, location=place))
+    await here.sync()
+    here.clear()
+    return made
+
+
+async def test_name_and_point_of_a_place_merge_apart(tmp_path: Path) -> None:
+    """Graph has one object for both: what the other side changed of it stays."""
+    async with world(tmp_path) as here:
+        made = await synced_place(here)
+        place = {"displayName": "Louvre", "coordinates": {"latitude": 5, "longitude": 6}}
+        here.box.patch(made.id, {"location": place})
+        here.edit("A", b"LOCATION:Louvre", b"LOCATION:Orsay")
+        assert await here.code() == 0
+        [item] = here.box.items(here.calendar)
+        assert item.values["location"]["displayName"] == "Orsay"
+        assert item.values["location"]["coordinates"] == {"latitude": 5, "longitude": 6}
+        assert "GEO:5;6\r\n" in here.text("A")
+
+        place = {"displayName": "Tate", "coordinates": {"latitude": 5, "longitude": 6}}
+        here.box.patch(made.id, {"location": place})
+        here.edit("A", b"GEO:5;6", b"GEO:3;4")
+        assert await here.code() == 0
+        assert item.values["location"]["displayName"] == "Tate"
+        assert item.values["location"]["coordinates"] == {"latitude": 3, "longitude": 4}
+
+
+async def test_odd_coordinates_are_no_point(tmp_path: Path) -> None:
+    """The event is read all the same."""
+    async with world(tmp_path) as here:
+        place = {"displayName": "X", "coordinates": {"latitude": "NaN", "longitude": "1"}}
+        times = ("2026-03-10T10:00:00", "2026-03-10T11:00:00")
+        here.box.create(here.calendar, event("A", *times, location=place))
+        assert await here.code() == 0
+        assert "GEO" not in here.text("A")
+
+
+async def test_a_cut_never_drops_what_another_file_holds(tmp_path: Path) -> None:
+    """The new series' UID is taken: the override stays where it is, and is held."""
+    async with world(tmp_path) as here:
+        await here.sync()
+        here.write("other.ics", ics("s-20260324", "Other", "20260501T100000", "20260501T110000"))
+        await here.sync()
+        times = ("20260310T100000", "20260310T110000")
+        path = here.write("s.ics", ics("s", "Weekly", *times, *SERIES))
+        before = path.read_bytes()
+        assert await here.code() == 4
+        assert [one.code for one in await here.store.problems()] == ["this-and-future"]
+        assert path.read_bytes() == before
+
+
+async def test_a_cut_waits_for_the_services_own_edits(tmp_path: Path) -> None:
+    """An occurrence that was deleted there at the same time does not come back."""
+    async with world(tmp_path, switches=Switches(deleted_occurrence_emits_master=True)) as here:
+        await here.sync()
+        times = ("20260310T100000", "20260310T110000")
+        here.write("s.ics", ics("s", "Weekly", *times, *SERIES[:1]))
+        await here.sync()
+        [item] = here.box.items(here.calendar)
+        start, end = NOW, NOW.replace(year=2027)
+        gone = [
+            one
+            for one in here.box.instances(here.calendar, start, end)
+            if one.slot is not None and one.slot.isoformat() == "2026-03-31"
+        ]
+        here.box.delete(gone[0].id, actor="person")
+        here.clock.advance(5)
+        here.write("s.ics", ics("s", "Weekly", *times, *SERIES))
+        await here.sync()
+        for _ in range(3):
+            await here.sync()
+        shown = {
+            (one.slot or one.item.start.local.date()).isoformat()
+            for one in here.box.instances(here.calendar, start, end)
+        }
+        assert "2026-03-31" not in shown
+        assert "2026-04-07" in shown
+        assert item.alive
+
+
+async def test_a_held_import_is_not_touched(tmp_path: Path) -> None:
+    """No file is cut before a person said that the folder may be imported at all."""
+    async with world(tmp_path, max_imports=2) as here:
+        here.folder.mkdir(parents=True)
+        times = ("20260310T100000", "20260310T110000")
+        for number in range(4):
+            here.write(f"{number}.ics", ics(f"u{number}", f"N{number}", *times))
+        path = here.write("s.ics", ics("s", "Weekly", *times, *SERIES))
+        before = path.read_bytes()
+        assert await here.code() == 4
+        assert path.read_bytes() == before
+        assert len(here.names()) == 5
+        assert here.writes() == []
+
+
+async def test_a_stash_is_not_forgotten_for_a_write_of_the_file(tmp_path: Path) -> None:
+    """The service changed something in the same round: the lines go right after."""
+    async with world(tmp_path) as here:
+        await here.sync()
+        here.write("a.ics", ics("a", "A"))
+        await here.sync()
+        [item] = here.box.items(here.calendar)
+        here.box.patch(item.default_id, {"importance": "high"})
+        here.edit("A", b"END:VEVENT", b"COLOR:red\r\nEND:VEVENT")
+        assert await here.code() == 0
+        kept = stash_of(here)
+        assert kept is not None
+        assert kept.m == ("COLOR:red",)
+
+
+async def test_a_deep_stash_stalls_nothing(tmp_path: Path) -> None:
+    """A property of the service is as hostile as a file."""
+    async with world(tmp_path) as here:
+        deep = '{"v":1,"c":"","x":' + "[" * 9000 + "]" * 9000 + "}"
+        extended = [{"id": ICAL_STASH_PROPERTY, "value": deep}]
+        times = ("2026-03-10T10:00:00", "2026-03-10T11:00:00")
+        body = event("A", *times, singleValueExtendedProperties=extended)
+        here.box.create(here.calendar, body)
+        assert await here.code() == 0
+        assert here.subjects() == ["A"]
+
+
+async def test_a_copied_meeting_invites_nobody_after_a_lost_state(tmp_path: Path) -> None:
+    """Its guests are somebody else's, whatever the policy for conflicts."""
+    for conflict in ("local", "newest", "remote"):
+        root = machine(tmp_path, conflict)
+        settings = {"mail": SEND, "foreign_meeting": "copy", "conflict": conflict}
+        async with world(root, **settings) as here:
+            await here.sync()
+            here.write("c.ics", ics("c", "C", "20260310T100000", "20260310T110000", *CAROLS))
+            await here.sync()
+            await here.lose_state()
+            await here.sync(fresh=True)
+            here.edit("C", b"SUMMARY:C", b"SUMMARY:D")
+            await here.sync()
+            [item] = here.box.items(here.calendar)
+            assert item.values["attendees"] == []
+            assert here.service.ledger == []
+            assert here.text("D").count("ATTENDEE") == 2
+
+
+async def test_a_stale_form_is_no_edit_after_an_upgrade(tmp_path: Path) -> None:
+    """Bases of a version that knew no HTML forms."""
+    async with world(tmp_path) as here:
+        await here.sync()
+        lines = ("DESCRIPTION:new text", "X-ALT-DESC;FMTTYPE=text/html:<p>stale text</p>")
+        here.write("a.ics", ics("a", "A", "20260310T100000", "20260310T110000", *lines))
+        await here.sync()
+        here.store._conn.execute(
+            "UPDATE item SET projection = 1,"
+            " base_local = json_remove(CAST(base_local AS TEXT), '$.master.html_text')"
+        )
+        here.clear()
+        here.edit("A", b"SUMMARY:A", b"SUMMARY:B")
+        assert await here.code() == 0
+        assert here.bodies("PATCH") == [{"subject": "B"}]
+
+
+OVERRIDDEN = (
+    "RRULE:FREQ=WEEKLY",
+    *("END:VEVENT", "BEGIN:VEVENT", "UID:s", "DTSTAMP:20260101T000000Z", "SUMMARY:Other"),
+    "RECURRENCE-ID;TZID=Europe/Berlin:20260317T100000",
+    "DTSTART;TZID=Europe/Berlin:20260317T120000",
+    "DTEND;TZID=Europe/Berlin:20260317T130000",
+)
+HOSTED = ("ORGANIZER:mailto:me@example.org", "ATTENDEE:mailto:bob@example.org")
+
+
+async def test_an_approved_series_with_an_override_invites_once(tmp_path: Path) -> None:
+    """What a person approved is done at once, and nobody is asked again."""
+    async with world(tmp_path) as here:
+        await here.sync()
+        times = ("20260310T100000", "20260310T110000")
+        here.write("s.ics", ics("s", "S", *times, *HOSTED, *OVERRIDDEN))
+        assert await here.code() == 4
+        [problem] = await here.store.problems()
+        await here.decide(problem, "approved")
+        assert await here.code() == 0
+        told = [(mail.kind, mail.slot) for mail in here.service.ledger]
+        assert {kind for kind, _ in told} == {"invitation"}
+        assert len(told) == len(set(told))
+        [item] = here.box.items(here.calendar)
+        assert len(item.values["attendees"]) == 1
+        assert await here.store.problems() == []
+
+
+async def test_an_override_without_guests_disinvites_nobody(tmp_path: Path) -> None:
+    """Clients leave the lines out; the series' guests are meant."""
+    async with world(tmp_path, mail=SEND) as here:
+        await here.sync()
+        times = ("20260310T100000", "20260310T110000")
+        here.write("s.ics", ics("s", "S", *times, *HOSTED, *OVERRIDDEN[:1]))
+        await here.sync()
+        before = len(here.service.ledger)
+        here.clock.advance(5)
+        here.write("s.ics", ics("s", "S", *times, *HOSTED, *OVERRIDDEN))
+        await here.sync()
+        assert all(mail.kind == "update" for mail in here.service.ledger[before:])
+        assert not any("attendees" in body for body in here.bodies("PATCH"))
+
+
+async def test_an_override_at_another_time_is_no_override(tmp_path: Path) -> None:
+    """Its RECURRENCE-ID names nothing that happens: no other occurrence is changed for it."""
+    async with world(tmp_path) as here:
+        await here.sync()
+        times = ("20260310T100000", "20260310T110000")
+        text = ics("s", "S", *times, *OVERRIDDEN).replace("0317T100000", "0317T113000")
+        here.write("s.ics", text)
+        assert await here.code() == 4
+        assert [one.code for one in await here.store.problems()] == ["orphan-override"]
+        assert not any(one.startswith("PATCH") for one in here.writes())

@@ -108,13 +108,8 @@ class Model:
             return True
         if not thing.movers:
             return False
-        # A second one may have a file of which its state does not know (a kill came between).
-        return (
-            self.several
-            or len(sides | thing.movers) > 1
-            or thing.deleted is not None
-            or thing.guests
-        )
+        # A second one may have edited the file of which it does not know yet that it moved.
+        return self.several or len(sides | thing.movers) > 1 or thing.deleted is not None
 
     def live(self, key: Key) -> list[Write]:
         """The values that nobody who saw them replaced."""

@@ -67,6 +67,7 @@ _FAILURES = (
     *("reset-after", "timeout-after", "truncated", "not-json") * 2,
     *("reset-before", "timeout-before", "unavailable", "throttled", "throttled-silent"),
     *("sync-state-gone", "sync-state-bad", "precondition", "token-expired"),
+    *("lagging", "lagging", "endless-pages"),
 )
 
 _LOCAL = (

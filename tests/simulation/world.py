@@ -29,7 +29,6 @@ from syncd.simulator.request_log import RequestLog
 from syncd.simulator.service import Service
 from syncd.simulator.switches import Switches
 from syncd.simulator.tokens import StaticTokens
-from syncd.store.rows import text_of
 from tests.simulation.folder import SimFolder
 from tests.simulation.machine import Clock, Killed, Machine, Time, finished
 from tests.simulation.remote import PureRemote
@@ -194,6 +193,11 @@ class Installation:
         sql = "SELECT 1 FROM item WHERE uid = ? AND file IS NOT NULL"
         return self.disk.conn.execute(sql, (uid,)).fetchone() is not None
 
+    def announced(self, uid: str) -> bool:
+        """Whether its state has taken down what a file of that UID is, or was to be, made of."""
+        sql = "SELECT 1 FROM item WHERE uid = ? AND base_remote IS NOT NULL"
+        return self.disk.conn.execute(sql, (uid,)).fetchone() is not None
+
     def follows(self, uid: str) -> bool:
         """Whether its state knows the event of that UID."""
         sql = "SELECT 1 FROM item WHERE uid = ? AND graph_id IS NOT NULL"
@@ -214,16 +218,8 @@ class Installation:
         )
 
     def set_right(self) -> None:
-        """
-        The machine's clock is right again.
-
-        Known, and not looked for: what a clock ahead of time has noted (a pause, a true-up) holds
-        until that time has come.
-        """
+        """The machine's clock is right again."""
         self.clock.off_s = 0
-        now = text_of(self.clock.now())
-        self.disk.conn.execute("UPDATE view SET true_up_at = ?1 WHERE true_up_at > ?1", (now,))
-        self.disk.conn.execute("UPDATE account SET pause_until = NULL")
 
     @property
     def file_writes(self) -> int:
@@ -304,12 +300,13 @@ class World:
     def is_settled(self, uid: str) -> bool:
         """
         Whether every installation knows how it stands with an item: no write of it is in doubt, no
-        file of it is unknown to the state (a kill came between), and its maker knows its event.
+        file of it is unknown to the state, and its maker knows its event.
         """
         made_here = uid.startswith(("local-", "copy-"))
         known = False
         for here in self.installations.values():
-            if here.in_doubt(uid) or (here.has_file(uid) and not here.knows(uid)):
+            known_file = here.knows(uid) or here.announced(uid)
+            if here.in_doubt(uid) or (here.has_file(uid) and not known_file):
                 return False
             known |= here.follows(uid)
         return known or not made_here

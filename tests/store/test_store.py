@@ -19,15 +19,18 @@ from syncd.core.ids import (
     Fingerprint,
     GraphId,
     ProblemId,
+    RoundId,
     Uid,
 )
 from syncd.core.state import (
+    AddHistory,
     CalendarKey,
     CalendarRecord,
     CountDeletion,
     Doubt,
     DropDoubt,
     DropRemote,
+    HistoryRecord,
     ItemRecord,
     NoTodo,
     Problem,
@@ -196,6 +199,28 @@ async def test_deletions_count_for_an_hour_also_when_the_clock_is_set_back(
     assert await store.recent_deletions(key, "local", NOW - timedelta(minutes=50), hour) == 3
 
 
+async def test_deletions_that_a_clock_ahead_has_noted_count_for_an_hour(
+    store: Store, key: CalendarKey
+) -> None:
+    """The guard counts them as of now, once the clock is right again, and no longer than others."""
+    ahead = NOW + timedelta(days=40)
+    await store.commit(key, [CountDeletion("local", Uid("a"), ahead)])
+    hour = timedelta(hours=1)
+
+    assert await store.recent_deletions(key, "local", NOW, hour) == 1
+    assert await store.recent_deletions(key, "local", NOW + timedelta(minutes=59), hour) == 1
+    assert await store.recent_deletions(key, "local", NOW + timedelta(minutes=61), hour) == 0
+
+
+async def test_a_pause_that_a_clock_ahead_has_noted_gives_way(store: Store) -> None:
+    """Otherwise it would hide each one that is asked for until its time has come."""
+    await store.extend_pause(AccountName("work"), NOW + timedelta(days=40))
+
+    await store.extend_pause(AccountName("work"), NOW + timedelta(seconds=30))
+
+    assert await store.pause(AccountName("work")) == NOW + timedelta(seconds=30)
+
+
 async def test_a_state_of_a_newer_version_is_not_touched(tmp_path: Path) -> None:
     """It is refused with a hint, and its bytes stay."""
     path = tmp_path / "state.db"
@@ -225,3 +250,93 @@ async def test_the_state_and_its_side_files_are_for_the_owner_alone(
 
     assert modes.keys() >= {"state.db", "state.db-wal"}
     assert set(modes.values()) == {0o600}
+
+
+def version(uid: str, at: datetime = NOW, round_: int = 1) -> AddHistory:
+    return AddHistory(
+        HistoryRecord(
+            0,
+            RoundId(round_),
+            at,
+            "Calendar",
+            Uid(uid),
+            "local",
+            "update",
+            ("subject",),
+            b"one",
+            b"two",
+            "updates",
+            ("ada@example.org",),
+        )
+    )
+
+
+async def test_a_version_comes_back_whole(store: Store, key: CalendarKey) -> None:
+    """With its number, its calendar, and the mail that it names."""
+    await store.commit(key, [version("a", round_=3), version("b", round_=4)])
+
+    [found] = await store.history_of_round(RoundId(3))
+
+    assert replace(found, number=0, key=CalendarKey(0)) == version("a", round_=3).record
+    assert (found.key, found.number > 0) == (key, True)
+    assert await store.history_of_round(RoundId(5)) == []
+
+
+async def test_uids_by_their_beginning(store: Store, key: CalendarKey) -> None:
+    """Of items and of what only the history knows; letters that mean something to SQL do not."""
+    await store.commit(key, [PutItem(item(uid, f"{uid}.ics")) for uid in ("abc", "ab%", "b")])
+    await store.commit(key, [version("abd"), version("abc"), version("a\U0010ffff")])
+
+    assert await store.uids_beginning("ab", 10) == ["ab%", "abc", "abd"]
+    assert await store.uids_beginning("ab%", 10) == ["ab%"]
+    assert await store.uids_beginning("a", 2) == ["ab%", "abc"]
+    assert await store.uids_beginning("x", 10) == []
+
+
+async def test_old_versions_go_unless_a_problem_is_about_them(
+    store: Store, key: CalendarKey
+) -> None:
+    """By its UID, or by an item of a list that waits."""
+    old = NOW - timedelta(days=100)
+    many = replace(
+        problem("many", needs_person=True), uid=None, items=({"uid": "listed"}, {"summary": "x"})
+    )
+    await store.commit(key, [version(uid, old) for uid in ("a", "listed", "gone")])
+    await store.commit(key, [version("gone")])
+    await store.commit(key, [PutProblems("a", (problem("p", needs_person=True),))])
+    await store.commit(key, [PutProblems("*local", (many,))])
+
+    await store.forget_history(NOW - timedelta(days=90), key)
+
+    kept = [(one.uid, one.at) for one in await store.history(None, 10)]
+    assert sorted(kept) == [("a", old), ("gone", NOW), ("listed", old)]
+
+
+async def test_versions_of_another_calendar_stay(store: Store, key: CalendarKey) -> None:
+    """Each calendar keeps them as long as it is told."""
+    await store.commit(key, [version("a", NOW - timedelta(days=100))])
+
+    await store.forget_history(NOW, CalendarKey(key + 1))
+
+    assert len(await store.history(None, 10)) == 1
+
+
+async def test_a_state_without_mail_in_its_history_learns_it(tmp_path: Path) -> None:
+    """A version that was kept before reads as one that mailed nobody."""
+    path = tmp_path / "state.db"
+    await (await Store.open(path)).close()
+    conn = sqlite3.connect(path)
+    conn.executescript(
+        "DROP INDEX history_at; ALTER TABLE history DROP COLUMN mails;"
+        "ALTER TABLE history DROP COLUMN mail_kind;"
+        "DELETE FROM _sqlite_migrations WHERE name = 'm004_mail_in_history';"
+        "INSERT INTO history (round, at, calendar, uid, side, what, fields, after) VALUES"
+        " (1, '2026-03-02T09:00:00.000000Z', 1, 'a', 'local', 'update', '[]', x'74776f');"
+    )
+    conn.close()
+
+    store = await Store.open(path)
+
+    [found] = await store.history(Uid("a"), 10)
+    assert (found.after, found.mail_kind, found.mails) == (b"two", "", ())
+    await store.close()

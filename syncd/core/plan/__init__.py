@@ -7,7 +7,7 @@ Every plan is a value that can be printed before anything happens (`--dry-run`, 
 from syncd.core.plan.guarding import DeletionCounts, hold_creations, hold_deletions
 from syncd.core.plan.items import plan_item
 from syncd.core.plan.mailing import mail_code
-from syncd.core.plan.splitting import split_of, split_plans
+from syncd.core.plan.splitting import is_made, split_of, split_plans
 from syncd.core.plan.values import (
     Desk,
     FileJob,
@@ -30,6 +30,7 @@ __all__ = [
     "fields_value",
     "hold_creations",
     "hold_deletions",
+    "is_made",
     "mail_code",
     "plan_item",
     "problem_id",

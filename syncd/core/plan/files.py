@@ -15,7 +15,7 @@ from syncd.core.decide import (
 from syncd.core.merge import changed
 from syncd.core.plan.values import Desk, FileJob, ItemPlan
 from syncd.core.state import ItemRecord, Problem
-from syncd.core.wire.graph import stamps, stash_of_event
+from syncd.core.wire.graph import has_guessed_zone, stamps, stash_of_event
 from syncd.core.wire.holds import Hold
 from syncd.core.wire.ics_forms import with_forms
 from syncd.core.wire.ics_read import FileItem, read
@@ -107,9 +107,23 @@ def make_file(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
         sides.known,
         FileJob(name, data, None),
         after,
-        problems=problems,
+        problems=(*problems, *_zone_notices(sides, remote, desk)),
         keep_todo=True,
     )
+
+
+def _zone_notices(sides: Sides, remote: Remote, desk: Desk) -> tuple[Problem, ...]:
+    if not has_guessed_zone(remote.event):
+        return ()
+    notice = desk.problem(
+        "notice",
+        "approximate-zone",
+        sides,
+        reason="the series repeats in a zone that only the service knows: shown is the mailbox's",
+        hint="After a change of clocks its times may be off; Outlook shows the right ones.",
+        needs_person=False,
+    )
+    return (notice,)
 
 
 def _file_content(known: ItemRecord, remote: Remote, desk: Desk) -> bytes:
@@ -161,7 +175,7 @@ def keep_text(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
         "deleted-on-server",
         sides,
         reason=reason,
-        hint="The text is kept: `syncd log UID` shows it. Copy it into a new file if you need it.",
+        hint="The text is kept: `syncd log UID --json` has it, `syncd restore` brings it back.",
         needs_person=False,
         local=sides.local.data.decode("utf-8", "replace"),
     )

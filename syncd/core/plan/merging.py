@@ -22,11 +22,11 @@ from syncd.core.ids import (
 from syncd.core.mail import SILENT_FIELDS, update
 from syncd.core.merge import ABSENT, Merge, Settled, changed, overlay
 from syncd.core.plan.files import held_problems, seen
-from syncd.core.plan.stash import with_stash
+from syncd.core.plan.stash import given_stash, with_stash
 from syncd.core.plan.values import Desk, FileJob, ItemPlan, exactly, fields_value
 from syncd.core.plan.writes import with_writes
 from syncd.core.state import ItemRecord, Problem
-from syncd.core.wire.graph import RemoteEvent, stamps
+from syncd.core.wire.graph import RemoteEvent, has_guessed_zone, stamps
 from syncd.core.wire.holds import Hold
 from syncd.core.wire.ics_forms import with_forms
 from syncd.core.wire.ics_rewrite import rewrite
@@ -45,7 +45,8 @@ def nothing(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
     if isinstance(sides.local, Present) and sides.local.file.item is not None:
         record = replace(record, base_local=_refreshed(record, sides.local.file.item))
     if sides.remote is not None:
-        record = replace(record, graph_id=sides.remote.record.graph_id)
+        given = given_stash(record, sides.remote)
+        record = replace(record, graph_id=sides.remote.record.graph_id, sent_stash=given)
     holds = held_problems(sides, desk)
     settled = not any(problem.needs_person for problem in holds)
     plan = ItemPlan(sides.uid, decision, sides, record, problems=holds)
@@ -74,8 +75,11 @@ def _with_shown(local: Item, base: Item) -> Item:
 def merge_item(sides: Sides, decision: Merged, desk: Desk) -> ItemPlan:
     assert sides.remote is not None
     known = sides.known or ItemRecord(sides.uid)
+    known = replace(known, sent_stash=given_stash(known, sides.remote))
     base_local, base_remote = _bases(known, decision)
     merge, problems = _with_holds(decision.merge, sides, desk)
+    merge, more = _with_guessed_zone(merge, sides, desk)
+    problems += more
     merge, more = _with_rights(merge, sides, decision, desk)
     problems += more
     merge, more = _with_conflicts(merge, decision, sides, desk)
@@ -114,6 +118,25 @@ def _with_holds(merge: Merge, sides: Sides, desk: Desk) -> tuple[Merge, list[Pro
     return replace(merge, push=push, pull=pull), problems
 
 
+def _with_guessed_zone(merge: Merge, sides: Sides, desk: Desk) -> tuple[Merge, list[Problem]]:
+    """The time of a series whose zone only the service knows is never sent."""
+    assert sides.remote is not None
+    held = frozenset(
+        key for key in merge.push if key.slot == MASTER and key.name in ("when", "recurrence")
+    )
+    if not held or not has_guessed_zone(sides.remote.event):
+        return merge, []
+    problem = desk.problem(
+        "hold",
+        "approximate-zone",
+        sides,
+        reason="the series repeats in a zone that only the service knows: its time stays as it is",
+        hint="Change its time in Outlook.",
+        fields=tuple(sorted(key.name for key in held)),
+    )
+    return replace(merge, push=merge.push - held), [problem]
+
+
 def _is_held(key: FieldKey, holds: Iterable[Hold]) -> bool:
     return any(
         (one.slot == key.slot and (key.name in one.fields or "override" in one.fields))
@@ -146,7 +169,7 @@ def _with_rights(
         "restored",
         sides,
         reason=f"put back from the service: {reason}",
-        hint="Your text is kept: `syncd log UID` shows it.",
+        hint="Your text is kept: `syncd log UID --json` has it.",
         needs_person=False,
         fields=names,
     )
@@ -166,6 +189,10 @@ def _with_conflicts(
     push, pull = set(merge.push), set(merge.pull)
     for settled in merge.conflicts:
         key = settled.conflict.key
+        if key.name == "attendees" and decision.adopting and _is_foreign(decision, desk):
+            push.discard(key)
+            pull.discard(key)
+            continue
         problem = _conflict_problem(settled, sides, desk)
         verdict = desk.verdict(problem.id, problem.exact)
         winner = verdict if verdict in ("local", "remote") else settled.winner
@@ -178,15 +205,30 @@ def _with_conflicts(
             push.add(key)
         elif winner == "remote":
             pull.add(key)
-        problems.append(replace(problem, needs_person=winner == "ask"))
+        problems.append(problem if winner == "ask" else _decided(problem))
     return replace(merge, push=frozenset(push), pull=frozenset(pull)), problems
+
+
+def _decided(problem: Problem) -> Problem:
+    hint = "The other value is kept here; `syncd log` has the whole versions, `syncd restore` one."
+    return replace(problem, needs_person=False, hint=hint)
 
 
 def _mails(key: FieldKey, sides: Sides, desk: Desk) -> bool:
     assert sides.remote is not None
+    if key.name == "attendees":
+        return True
     return key.name not in SILENT_FIELDS and (
         update(sides.remote.event, None, desk.owner) is not None
     )
+
+
+def _is_foreign(decision: Merged, desk: Desk) -> bool:
+    """Whether a file names another organizer than the event that it stands for: a copy."""
+    host, there = decision.local.master.organizer, decision.remote.master
+    if host is None or desk.owner.is_own(host.address) or there.invited_as:
+        return False
+    return there.organizer is None or desk.owner.is_own(there.organizer.address)
 
 
 def _conflict_problem(settled: Settled, sides: Sides, desk: Desk) -> Problem:

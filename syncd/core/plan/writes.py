@@ -12,6 +12,8 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import msgspec
+
 from syncd.core.decide import (
     Merged,
     Present,
@@ -134,6 +136,7 @@ def patch(
     assert remote is not None
     item = _timed_as_on_service(decision, keys)
     wanted = item.master if not slot else _occurrence(item, slot)
+    wanted = _placed_as_on_service(wanted, decision, slot, keys)
     parts, holds = patch_fields(
         sorted(key.name for key in keys),
         wanted,
@@ -143,6 +146,7 @@ def patch(
         recurrence=item.recurrence,
         replace_rich=desk.replace_rich,
         html=_html(plan.sides, slot),
+        keep_point=_moved_there(decision, FieldKey(slot, "geo")),
     )
     plan = replace(
         plan,
@@ -163,7 +167,13 @@ def patch(
 
 
 def _html(sides: Sides, slot: str) -> str:
-    return sides.local.file.html.get(slot, "") if isinstance(sides.local, Present) else ""
+    """The file's HTML form, where the service's body is the one that it was made from."""
+    local, remote, known = sides.local, sides.remote, sides.known
+    if not isinstance(local, Present) or remote is None or known is None or slot:
+        return ""
+    base = known.base_remote.master.body_mark if known.base_remote is not None else ""
+    same = remote.item.master.body_mark == base
+    return local.file.html.get(slot, "") if same else ""
 
 
 def _timed_as_on_service(decision: Merged, keys: frozenset[FieldKey]) -> Item:
@@ -178,6 +188,29 @@ def _timed_as_on_service(decision: Merged, keys: frozenset[FieldKey]) -> Item:
 
 
 _TOGETHER = frozenset({"when", "recurrence"})
+
+
+def _placed_as_on_service(
+    wanted: Event, decision: Merged, slot: str, keys: frozenset[FieldKey]
+) -> Event:
+    """
+    The event with the half of its place that is not sent as the service has it.
+
+    Graph keeps name and point in one object: the local half may be older than the service's.
+    """
+    halves = {name for name in ("location", "geo") if FieldKey(slot, name) in keys}
+    if len(halves) != 1:
+        return wanted
+    there = _occurrence(decision.remote, slot) if slot else decision.remote.master
+    if "geo" in halves:
+        return msgspec.structs.replace(wanted, location=there.location)
+    return msgspec.structs.replace(wanted, geo=there.geo)
+
+
+def _moved_there(decision: Merged, key: FieldKey) -> bool:
+    """Whether the service's value of a field is news."""
+    merge = decision.merge
+    return key in merge.pull or any(one.conflict.key == key for one in merge.conflicts)
 
 
 def _occurrence(item: Item, slot: str) -> Event:
@@ -214,10 +247,18 @@ def _patch_write(
         "",
         body,
         decision.local,
-        update(remote.event, wanted, desk.owner) if loud else None,
+        _mailing(remote, wanted, keys, desk) if loud else None,
         "" if slot else remote.record.etag,
         reshapes=series and not slot and bool(names & {"when", "recurrence"}),
     )
+
+
+def _mailing(
+    remote: Remote, wanted: Event, keys: frozenset[FieldKey], desk: Desk
+) -> Mailing | None:
+    """Whom a PATCH mails; guests of the file that do not go along with it are not concerned."""
+    coming = wanted if any(key.name == "attendees" for key in keys) else None
+    return update(remote.event, coming, desk.owner)
 
 
 def _mail_gate(
@@ -233,7 +274,7 @@ def _mail_gate(
     assert remote is not None
     silent = frozenset(key for key in keys if key.name in SILENT_FIELDS)
     loud = keys - silent
-    mailing = update(remote.event, wanted, desk.owner)
+    mailing = _mailing(remote, wanted, keys, desk)
     if not loud or mailing is None:
         return keys, plan, frozenset()
     what: object = ""

@@ -8,10 +8,10 @@ midnights whose zone is only a label). Knows no URLs and no rights.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -59,6 +59,8 @@ __all__ = [
     "decode_row",
     "exception_slots",
     "file_uid",
+    "has_guessed_zone",
+    "occurrence_slots",
     "patch_fields",
     "read_item",
     "sent_stash",
@@ -88,8 +90,8 @@ class _Body(Struct, rename="camel", gc=False):
 
 
 class _Coordinates(Struct, gc=False):
-    latitude: float | None = None
-    longitude: float | None = None
+    latitude: Any = None
+    longitude: Any = None
 
 
 class _Location(Struct, rename="camel", gc=False):
@@ -329,42 +331,111 @@ def _overrides(
 
 def exception_slots(event: RemoteEvent, owner: Owner) -> dict[date, RemoteEvent]:
     """The exceptions of a series by the slot that each stands for."""
-    if event.recurrence is None:
-        return {}
-    zone = _series_zone(event, owner)
-    when = _when(event, owner, zone)
-    rule = from_graph(event.recurrence, _start_date(when))
-    if isinstance(rule, Inexpressible):
+    series = _series(event, owner)
+    if series is None:
         return {}
     found = {}
     for exception in event.exception_occurrences or ():
-        slot = _slot(exception, zone, when, rule)
+        slot = _slot(exception, *series)
         if slot is not None:
             found[slot] = exception
     return found
 
 
+def occurrence_slots(
+    instances: Iterable[RemoteEvent], event: RemoteEvent, owner: Owner
+) -> Iterator[tuple[date, RemoteEvent]]:
+    """
+    Unedited occurrences of a series, each with the slot at whose start it stands.
+
+    By the zone in which the series repeats (`recurrenceTimeZone`): `originalStartTimeZone` may be
+    another, where a start has another date.
+    """
+    series = _series(event, owner)
+    if series is None:
+        return
+    for one in instances:
+        slot = _standing_slot(one, series.when, series.rule)
+        if slot is not None:
+            yield slot, one
+
+
+class _Series(NamedTuple):
+    """What decides where a series has its slots."""
+
+    zone: WindowsZone
+    when: When
+    rule: Recurrence
+
+
+def _series(event: RemoteEvent, owner: Owner) -> _Series | None:
+    if event.recurrence is None:
+        return None
+    zone = _series_zone(event, owner)
+    when = _when(event, owner, zone)
+    rule = from_graph(event.recurrence, _start_date(when))
+    return None if isinstance(rule, Inexpressible) else _Series(zone, when, rule)
+
+
+def _standing_slot(occurrence: RemoteEvent, when: When, rule: Recurrence) -> date | None:
+    if occurrence.start is None:
+        return None
+    if isinstance(when, AllDay):
+        day = _day(occurrence.start)
+        return day if occurs_on(rule, when.start, day) else None
+    return _slot_at(instant(_wall(occurrence.start, UTC), UTC), when, rule)
+
+
 def _slot(exception: RemoteEvent, zone: WindowsZone, when: When, rule: Recurrence) -> date | None:
     """The slot an exception stands for: by its id's date, or its original start."""
-    day = None
     if exception.occurrence_id and exception.occurrence_id.startswith("OID."):
         day = _ending_day(exception.occurrence_id)
-    if day is None:
-        day = _original_day(exception.original_start, zone, all_day=isinstance(when, AllDay))
-    return None if day is None else _nearest(day, _start_date(when), rule)
+        if day is not None:
+            return _nearest(day, _start_date(when), rule)
+    original = _original_start(exception.original_start)
+    if original is None:
+        return None
+    slot = _slot_at(original, when, rule) if isinstance(when, Timed) else None
+    if slot is None:
+        day = _original_day(original, zone, all_day=isinstance(when, AllDay))
+        slot = None if day is None else _nearest(day, _start_date(when), rule)
+    return slot
 
 
-def _original_day(stated: str | None, zone: WindowsZone, *, all_day: bool) -> date | None:
+def _slot_at(at: datetime, when: Timed, rule: Recurrence) -> date | None:
+    """
+    The slot that starts at an instant; None where the rule has none near it.
+
+    Not by the instant's date, since a gap may carry a start over midnight (Greenland), nor by the
+    very instant, since a zone that only the service knows may change its clocks at other times.
+    Slots are a day apart, so that the nearest one is the only one within half a day.
+    """
+    zone, first = WindowsZone(when.start_zone), when.start.date()
+    found = [
+        (abs(instant(datetime.combine(day, when.start.time()), zone) - at), day)
+        for day in _days_about(wall_time(at, zone).date())
+        if occurs_on(rule, first, day)
+    ]
+    off, slot = min(found, default=(HALF_A_DAY, None))
+    return slot if off < HALF_A_DAY else None
+
+
+HALF_A_DAY = timedelta(hours=12)
+
+
+def _original_start(stated: str | None) -> datetime | None:
     try:
         original = datetime.fromisoformat(stated or "")
     except ValueError:
         return None
-    if original.tzinfo is None:
-        original = original.replace(tzinfo=UTC_INFO)
+    return original if original.tzinfo is not None else original.replace(tzinfo=UTC_INFO)
+
+
+def _original_day(original: datetime, zone: WindowsZone, *, all_day: bool) -> date | None:
     try:
         local = wall_time(original, zone)
         # Midnight in the series' zone, which is not always known: the midnight that is nearest.
-        return (local + timedelta(hours=12)).date() if all_day else local.date()
+        return (local + HALF_A_DAY).date() if all_day else local.date()
     except OverflowError:
         return None
 
@@ -375,14 +446,33 @@ def _nearest(slot: date, start: date, rule: Recurrence) -> date | None:
 
     A day more or less is the most that a zone which only the service knows can make of it.
     """
+    return next((day for day in _days_about(slot) if occurs_on(rule, start, day)), None)
+
+
+def _days_about(day: date) -> Iterator[date]:
+    """The day, the one after and the one before, as far as Outlook has them."""
     for by in (0, 1, -1):
         try:
-            day = slot + timedelta(days=by)
+            near = day + timedelta(days=by)
         except OverflowError:
             continue
-        if day.year <= LAST_YEAR and occurs_on(rule, start, day):
-            return day
-    return None
+        if near.year <= LAST_YEAR:
+            yield near
+
+
+def has_guessed_zone(event: RemoteEvent) -> bool:
+    """Whether a series repeats in a zone that only the service knows (`tzone://Microsoft/Custom`)."""
+    if event.recurrence is None or event.is_all_day:
+        return False
+    span = event.recurrence.get("range")
+    named = span.get("recurrenceTimeZone") if isinstance(span, dict) else None
+    return not any(
+        isinstance(name, str)
+        and name
+        and not is_unresolvable_server_zone(name)
+        and windows_zone(name) is not None
+        for name in (named, event.original_start_time_zone)
+    )
 
 
 def _series_zone(event: RemoteEvent, owner: Owner) -> WindowsZone:
@@ -436,9 +526,9 @@ def _mark(body: ServerBody) -> str:
 
 def _geo(place: _Location | None) -> Geo | None:
     point = place.coordinates if place is not None else None
-    if point is None or point.latitude is None or point.longitude is None:
-        return None
-    return geo_of(point.latitude, point.longitude)
+    degrees = (point.latitude, point.longitude) if point is not None else ()
+    numbers = [float(one) for one in degrees if isinstance(one, int | float)]
+    return geo_of(*numbers) if len(numbers) == 2 else None
 
 
 _SHOW_AS = frozenset({"free", "tentative", "busy", "oof", "workingElsewhere", "unknown"})
@@ -475,6 +565,11 @@ def _when(event: RemoteEvent, owner: Owner, zone: WindowsZone | None) -> When:
         return AllDay(start, max(end, start + timedelta(days=1)))
     start_zone = zone or _zone(event.original_start_time_zone, owner=owner)
     end_zone = zone or _zone(event.original_end_time_zone, start_zone, owner=owner)
+    told = _tells(start_zone, event.start) and _tells(end_zone, event.end)
+    # A series keeps its zone, which its other occurrences need. Where only the end is in UTC, some
+    # programs (recurring-ical-events) count it in the zone of the start.
+    if not told and event.recurrence is None:
+        start_zone = end_zone = UTC
     begins, ends = _wall(event.start, start_zone), _wall(event.end, end_zone)
     if instant(ends, end_zone) < instant(begins, start_zone):
         ends, end_zone = begins, start_zone
@@ -488,10 +583,25 @@ def _day(moment: _Moment) -> date:
 def _wall(moment: _Moment, zone: WindowsZone) -> datetime:
     stated = datetime.fromisoformat(moment.date_time[:19]).replace(tzinfo=None)
     _in_range(stated.date())
-    named = UTC if moment.time_zone == "UTC" else windows_zone(moment.time_zone or "")
+    named = _named_zone(moment)
     if named == zone or named is None:
         return stated
     return wall_time(instant(stated, named), zone)
+
+
+def _tells(zone: WindowsZone, moment: _Moment) -> bool:
+    """
+    Whether the zone's wall time means the moment: not in the second of two equal hours.
+
+    RFC 5545 3.3.5: a wall time that occurs twice is the first.
+    """
+    if _named_zone(moment) is None:
+        return True
+    return instant(_wall(moment, zone), zone) == instant(_wall(moment, UTC), UTC)
+
+
+def _named_zone(moment: _Moment) -> WindowsZone | None:
+    return UTC if moment.time_zone == "UTC" else windows_zone(moment.time_zone or "")
 
 
 def _in_range(day: date) -> date:
@@ -700,11 +810,14 @@ def patch_fields(
     recurrence: Recurrence | None,
     replace_rich: bool,
     html: str = "",
+    keep_point: bool = False,
 ) -> tuple[dict[str, dict[str, Any]], list[Hold]]:
     """
     What a PATCH says for each of the changed fields, by field name, and what cannot be sent.
 
-    Args: html: the HTML form of the wanted text, where the file has one that agrees with it.
+    Args:
+        html: the HTML form of the wanted text, where the file has one that agrees with it.
+        keep_point: a new name for a place keeps the point, which was moved on the service.
 
     A field that turns out to need nothing sent is named with an empty object. For a series,
     `when` and `recurrence` always bring start, end and recurrence together, because Exchange
@@ -718,7 +831,7 @@ def patch_fields(
         elif name in ("when", "recurrence"):
             parts[name] = _when_part(wanted, server, owner, slot, recurrence)
         else:
-            parts[name] = _plain_part(name, wanted, server, owner)
+            parts[name] = _plain_part(name, wanted, server, owner, keep_point)
     return parts, holds
 
 
@@ -754,12 +867,14 @@ def _when_part(
     return part
 
 
-def _plain_part(name: str, wanted: Event, server: RemoteEvent, owner: Owner) -> dict[str, Any]:
+def _plain_part(
+    name: str, wanted: Event, server: RemoteEvent, owner: Owner, keep_point: bool
+) -> dict[str, Any]:
     match name:
         case "subject":
             return {"subject": wanted.subject}
         case "location" | "geo":
-            return _location_part(wanted, server)
+            return _location_part(wanted, server, keep_point)
         case "show_as":
             return {"showAs": wanted.show_as}
         case "sensitivity":
@@ -782,7 +897,7 @@ def _plain_part(name: str, wanted: Event, server: RemoteEvent, owner: Owner) -> 
             raise AssertionError(f"{name} is never patched")
 
 
-def _location_part(wanted: Event, server: RemoteEvent) -> dict[str, Any]:
+def _location_part(wanted: Event, server: RemoteEvent, keep_point: bool) -> dict[str, Any]:
     """
     A changed place or point, which Graph keeps in one object.
 
@@ -793,7 +908,7 @@ def _location_part(wanted: Event, server: RemoteEvent) -> dict[str, Any]:
     if not wanted.location and wanted.geo is None:
         return {"location": {"displayName": ""}, "locations": []}
     if len(known) < 2:
-        return {"location": _one_place(wanted, server, known)}
+        return {"location": _one_place(wanted, server, known, keep_point)}
     by_name = {str(one.get("displayName") or ""): one for one in known}
     pieces = [piece.strip() for piece in wanted.location.split("; ") if piece.strip()]
     places = [by_name.get(piece, {"displayName": piece}) for piece in pieces or [""]]
@@ -802,11 +917,14 @@ def _location_part(wanted: Event, server: RemoteEvent) -> dict[str, Any]:
     return {"locations": places}
 
 
-def _one_place(wanted: Event, server: RemoteEvent, known: list[dict[str, Any]]) -> dict[str, Any]:
+def _one_place(
+    wanted: Event, server: RemoteEvent, known: list[dict[str, Any]], keep_point: bool
+) -> dict[str, Any]:
     """The place with its point; one that keeps its name and gets a point keeps its address."""
     before = server.location
     named = one_line((before.display_name or "") if before else "")
-    if wanted.geo is not None and wanted.geo == _geo(before) and wanted.location != named:
+    same = wanted.geo is not None and wanted.geo == _geo(before)
+    if same and wanted.location != named and not keep_point:
         return {"displayName": wanted.location}
     place = _place(wanted.location, wanted.geo)
     kept = known[0] if known and wanted.geo is not None and wanted.location == named else {}

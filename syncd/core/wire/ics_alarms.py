@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from syncd.core.event import (
     AllDay,
     Event,
@@ -39,14 +41,18 @@ def read_reminder(component: Component, when: When, base: Event | None) -> int |
     return next((found for found in minutes if found >= 0), None)
 
 
-def alarm_minutes(alarm: Component, when: When, *, repeats: bool = False) -> int | None:
+def alarm_minutes(
+    alarm: Component, when: When, *, repeats: bool = False, known: Container[int | None] = ()
+) -> int | None:
     """
     Whole minutes before the start at which an alarm goes off; None where Graph cannot say it.
 
-    `repeats`: the event is a series, in which an absolute time means one occurrence only.
+    Args:
+        repeats: the event is a series, in which an absolute time means one occurrence only.
+        known: reminders that the service holds; after the start (negative) no others count.
     """
     found = _minutes(alarm, when, repeats=repeats)
-    return found if found is not None and found >= 0 else None
+    return found if found is not None and (found >= 0 or found in known) else None
 
 
 def _minutes(alarm: Component, when: When, *, repeats: bool) -> int | None:

@@ -9,7 +9,7 @@ from syncd.core.lines import Component
 
 __all__ = ["geo_text", "geo_texts", "read_geo"]
 
-# icalendar, and so khal, writes degrees below 0.0001 with an exponent, which RFC 5545 does not know.
+# icalendar, and so khal, writes degrees below 0.0001 with an exponent, which no FLOAT has.
 _DEGREES = r"\s*([+-]?\d{1,3}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?)\s*"
 _GEO = re.compile(f"{_DEGREES};{_DEGREES}")
 

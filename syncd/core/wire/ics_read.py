@@ -14,7 +14,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -55,7 +54,14 @@ from syncd.core.wire.ics_alarms import read_reminder
 from syncd.core.wire.ics_geo import read_geo
 from syncd.core.wire.ics_html import Text, read_text
 from syncd.core.wire.ics_people import People, read_comment, read_people, response_silenced
-from syncd.core.wire.ics_slots import later, names_start, parse_day, slot_named
+from syncd.core.wire.ics_slots import (
+    ZoneOf,
+    later,
+    names_start,
+    nominal_days,
+    parse_day,
+    slot_meant,
+)
 from syncd.core.wire.ics_stash import stash_of
 from syncd.core.wire.ics_status import (
     read_allow_new_times,
@@ -74,7 +80,10 @@ from syncd.core.wire.ics_times import (
     as_utc,
     check_span,
     floating_zone,
+    is_same_in_utc,
     maybe_all_day,
+    offsets_of,
+    private_zones,
     read_day,
     read_duration,
     read_wall,
@@ -83,7 +92,6 @@ from syncd.core.wire.ics_times import (
 )
 from syncd.core.zones import (
     WindowsZone,
-    fixed_offsets,
     instant,
     wall_time,
     windows_zone,
@@ -143,7 +151,7 @@ class FileItem:
     comments: Mapping[str, str] = field(default_factory=dict)
 
 
-MOST_UID_CHARACTERS = 1000
+MOST_UID_CHARACTERS = 10_000
 """RFC 5545 3.8.4.7 asks for 255 at least; the service is asked for events by their UIDs."""
 
 
@@ -221,6 +229,9 @@ def _sort(document: Document) -> _Sorted | NotAnEvent | Unreadable:
     others = sorted(
         {p.name for p in calendar.parts if isinstance(p, Component) and p.name in _OTHER}
     )
+    if not events and not others:
+        # Whoever cut the event out of its file, or is about to write it, has not deleted it.
+        return Unreadable("no-event", calendar.begin.number, "the calendar holds no event")
     if not events:
         return NotAnEvent(tuple(others))
     if others:
@@ -237,23 +248,28 @@ MOST_EVENTS = 5000
 MOST_EXDATES = 10_000
 
 
-MOST_ZONES = 100
-"""Of those that only a VTIMEZONE explains, counted anew for each year in which they are used."""
+MOST_ZONES = 10
+"""Of those that only a VTIMEZONE can explain."""
+
+
+MOST_ZONE_YEARS = 100
+"""In which they are used, added up: a zone is found by its offsets in these years."""
 
 
 def _excess(events: list[Component]) -> Unreadable | None:
     """More of something than any calendar has: what it says could not be told in a second."""
     if len(events) > MOST_EVENTS:
         return _too_many(events[MOST_EVENTS].begin, f"{MOST_EVENTS:,} events")
-    exdates, zones = 0, set[tuple[str, str]]()
+    exdates, zones, years = 0, set[str](), set[tuple[str, str]]()
     for line in (line for event in events for line in event.lines()):
         if line.name == "EXDATE":
             exdates += line.value.count(",") + 1
             if exdates > MOST_EXDATES:
                 return _too_many(line, f"{MOST_EXDATES:,} EXDATE values")
         elif (tzid := param(line, "TZID")) and windows_zone(tzid) is None:
-            zones.add((tzid, line.value.strip()[:4]))
-            if len(zones) > MOST_ZONES:
+            zones.add(tzid)
+            years.add((tzid, line.value.strip()[:4]))
+            if len(zones) > MOST_ZONES or len(years) > MOST_ZONE_YEARS:
                 return _too_many(line, f"{MOST_ZONES} zones of its own")
     return None
 
@@ -380,7 +396,7 @@ class _Reader:
             body=text.body,
             location=one_line(_text(component, "LOCATION")),
             show_as=read_show_as(component, base, invited=bool(people.invited_as)),
-            sensitivity=read_sensitivity(component),
+            sensitivity=read_sensitivity(component, base),
             importance=read_importance(component),
             categories=self._categories(component, slot, base),
             reminder_min=read_reminder(component, when, base),
@@ -438,7 +454,9 @@ class _Reader:
                 raise Held("mixed-date-types", "DTSTART has a time and DTEND has none", end_line)
             return maybe_all_day(component, Timed(wall, zone, end[0], end[1]))
         if duration is not None:
-            end_wall = later(wall, zone, read_duration(duration))
+            length = read_duration(duration)
+            repeats = component.first("RRULE") is not None
+            end_wall = later(wall, zone, length, nominal_days(duration.value), repeats=repeats)
             if end_wall is None:
                 raise Held("year-out-of-range", "the end lies beyond the calendar", duration)
             return _lasting(Timed(wall, zone, end_wall, zone), duration, component)
@@ -454,37 +472,33 @@ class _Reader:
         wall = read_wall(found[1], line)
         tzid = param(line, "TZID")
         if found[2]:
-            if tzid and windows_zone(tzid) != UTC:
+            zone = windows_zone(tzid) if tzid else UTC
+            if zone is None or not _is_like_utc(zone, wall.year):
                 raise Held("z-and-tzid", "a UTC time (Z) stands with a TZID", line)
-            return wall, UTC
+            return wall, zone
         if not tzid:
-            return wall, floating_zone(self.document, self.owner)
+            return wall, self._floating_zone()
         return self._zoned(wall, tzid, line, component)
+
+    def _floating_zone(self) -> WindowsZone:
+        before = self.base.master.when if self.base else None
+        start = self.sorted.master.first("DTSTART")
+        return floating_zone(self.document, self.owner, start, before)
 
     def _zoned(
         self, wall: datetime, tzid: str, line: Line, component: Component
     ) -> tuple[datetime, WindowsZone]:
         if (zone := zone_named(tzid, wall, self.document, self.owner)) is not None:
             return wall, zone
-        block = timezone_block(self.document, tzid)
-        if block is None:
-            return self._known_elsewhere(wall, tzid, line, component)
-        offsets = fixed_offsets(block)
-        if offsets is None or component.first("RRULE") is not None:
+        # A zone of the file's own, or one that the world knows and Windows does not
+        # (Antarctica/Troll).
+        offsets = offsets_of(tzid, self.document)
+        if offsets is None and timezone_block(self.document, tzid) is None:
+            raise Held("unknown-tzid", "the TZID names no known zone", line)
+        repeats = component.first("RRULE") is not None
+        if offsets is None or (repeats and not is_same_in_utc(component, tzid, offsets)):
             raise Held("zone-not-expressible", "Outlook has no zone with these rules", line)
         return as_utc(wall, offsets), UTC
-
-    def _known_elsewhere(
-        self, wall: datetime, tzid: str, line: Line, component: Component
-    ) -> tuple[datetime, WindowsZone]:
-        # Antarctica/Troll and the like: the world knows the zone, Windows does not.
-        try:
-            zone = ZoneInfo(tzid)
-        except (KeyError, ValueError, OSError):
-            raise Held("unknown-tzid", "the TZID names no known zone", line) from None
-        if component.first("RRULE") is not None:
-            raise Held("zone-not-expressible", "Outlook has no such zone", line)
-        return as_utc(wall, zone), UTC
 
     def _categories(self, component: Component, slot: str, base: Event | None) -> tuple[str, ...]:
         found: dict[str, str] = {}
@@ -566,18 +580,19 @@ class _Reader:
 
     def _cancelled(self, item: Item, component: Component) -> set[date]:
         slots: set[date] = set()
+        zone_of = self._zone_of()
         for line in component.lines("EXDATE"):
             for value in line.value.split(","):
-                slot = slot_named(line, value, item.master.when)
+                slot = slot_meant(line, value, item.master.when, self.base, zone_of)
                 if slot in slots:
                     continue
-                if slot is not None and self._cancels(line, value, slot, item):
+                if slot is not None and self._cancels(line, value, slot, item, zone_of):
                     slots.add(slot)
                 elif len(self.lint) < MAX_LINT:
                     self.lint.append(f"line {line.number}: EXDATE names no occurrence")
         return slots
 
-    def _cancels(self, line: Line, value: str, slot: date, item: Item) -> bool:
+    def _cancels(self, line: Line, value: str, slot: date, item: Item, zone_of: ZoneOf) -> bool:
         """
         Whether an EXDATE takes an occurrence away: by its instant, or by its date.
 
@@ -589,7 +604,10 @@ class _Reader:
         if isinstance(item.master.when, AllDay) or DAY.fullmatch(value.strip()):
             return True
         stood = self.base is not None and slot in self.base.cancelled
-        return stood or names_start(line, value, slot, item.master.when)
+        return stood or names_start(line, value, slot, item.master.when, zone_of)
+
+    def _zone_of(self) -> ZoneOf:
+        return private_zones(self.document, self.owner, self.sorted.master.first("DTSTART"))
 
     def _occurs(self, item: Item, slot: date) -> bool:
         assert item.recurrence is not None
@@ -622,7 +640,7 @@ class _Reader:
         """The slot of an override that takes part in syncing; None if held or cancelled."""
         line = component.first("RECURRENCE-ID")
         assert line is not None
-        slot = slot_named(line, line.value, item.master.when)
+        slot = slot_meant(line, line.value, item.master.when, self.base, self._zone_of())
         trouble = self._override_trouble(component, line, slot, item)
         if trouble is not None:
             self._hold(trouble, slot.isoformat() if slot else _raw_slot(component), OVERRIDE)
@@ -672,9 +690,18 @@ class _Reader:
                 return Held("range", reason, line)
         if component.lines("RRULE", "RDATE", "EXDATE"):
             return Held("recurring-override", "an override cannot repeat", component.begin)
-        if slot is None or not self._occurs(item, slot):
+        if slot is None or not self._stands_for(line, slot, item):
             return Held("orphan-override", "the RECURRENCE-ID names no occurrence", line)
         return None
+
+    def _stands_for(self, line: Line, slot: date, item: Item) -> bool:
+        """Whether a RECURRENCE-ID names an occurrence, by its instant or by its date."""
+        if not self._occurs(item, slot):
+            return False
+        if isinstance(item.master.when, AllDay) or DAY.fullmatch(line.value.strip()):
+            return True
+        stood = self.base is not None and slot in self.base.overrides
+        return stood or names_start(line, line.value, slot, item.master.when, self._zone_of())
 
     def _override(self, component: Component, slot: date, item: Item) -> Changes | None:
         plain = msgspec.structs.replace(item.master, when=shifted(item.master.when, slot))
@@ -685,6 +712,10 @@ class _Reader:
         if not component.components("VALARM") and not self._had_own_reminder(slot):
             inherited = before.reminder_min if before else plain.reminder_min
             event = msgspec.structs.replace(event, reminder_min=inherited)
+        if component.first("ATTENDEE") is None and not self._had_own_guests(slot):
+            # Clients drop them by accident: nobody is disinvited by what a file leaves out.
+            people = (before or plain).attendees
+            event = msgspec.structs.replace(event, attendees=people)
         if before is None:
             return _pushed_only(differing(event, plain))
         own = self._own(event, before, plain, slot)
@@ -699,6 +730,11 @@ class _Reader:
         if self.base is None or slot not in self.base.overrides:
             return False
         return self.base.overrides[slot].reminder_min is not msgspec.UNSET
+
+    def _had_own_guests(self, slot: date) -> bool:
+        if self.base is None or slot not in self.base.overrides:
+            return False
+        return self.base.overrides[slot].attendees is not msgspec.UNSET
 
     def _own(self, event: Event, before: Event, plain: Event, slot: date) -> Changes:
         """What the override owns: an unedited inherited value goes on being inherited."""
@@ -728,6 +764,12 @@ class _Reader:
         answers = {one.address.casefold(): one for one in event.attendees}
         kept = tuple(answers.get(one.address.casefold(), one) for one in plain.attendees)
         return msgspec.structs.replace(own, attendees=kept)
+
+
+def _is_like_utc(zone: WindowsZone, year: int) -> bool:
+    """Whether the zone keeps UTC all year: icalendar, and so khal, adds a Z to Iceland's times."""
+    days = datetime(year, 1, 1), datetime(year, 7, 1)
+    return zone == UTC or all(instant(day, zone) == instant(day, UTC) for day in days)
 
 
 def _shown_cancelled(base: Item, slot: date) -> bool:
@@ -777,10 +819,10 @@ def _lasting(when: Timed, duration: Line, component: Component) -> Timed:
     Its wall time alone would be the first of both, an hour too early.
     """
     zone = WindowsZone(when.start_zone)
-    length = read_duration(duration)
-    if length % ONE_DAY == timedelta() or component.first("RRULE") is not None:
+    length, days = read_duration(duration), timedelta(days=nominal_days(duration.value))
+    if length == days or component.first("RRULE") is not None:
         return when
-    end = instant(when.start + timedelta(days=length.days), zone) + length % ONE_DAY
+    end = instant(when.start + days, zone) + (length - days)
     if instant(when.end, zone) == end or wall_time(end, zone) != when.end:
         return when
     return Timed(when.start, when.start_zone, wall_time(end, UTC), UTC)

@@ -165,10 +165,11 @@ def _name_zones(document: Document, master: Component, named: dict[str, str], ow
 
 
 def _make_floating(document: Document, master: Component, line: Line, owner: Owner) -> None:
-    if windows_zone(param(line, "TZID")) != owner.zone:
+    here = "UTC" if line.value.endswith("Z") else param(line, "TZID")
+    if windows_zone(here) != owner.zone:
         return
     for component, same in _like(document, master, line):
-        text = f"{same.name}:{same.value}"
+        text = f"{same.name}:{same.value.removesuffix('Z')}"
         component.parts[component.parts.index(same)] = new_line(text)
 
 
@@ -176,7 +177,7 @@ def _rename_zone(document: Document, master: Component, line: Line, tzid: str) -
     here = param(line, "TZID")
     if not here:
         _leave_utc(master, line, tzid)
-    elif windows_zone(tzid) == windows_zone(here):
+    elif windows_zone(tzid) == windows_zone(here) and _zone_of(tzid) is not None:
         for component, same in _like(document, master, line):
             text = with_params(same, {"TZID": tzid})
             component.parts[component.parts.index(same)] = new_line(text)

@@ -53,16 +53,30 @@ from syncd.core.wire.ics_edit import (
 )
 from syncd.core.wire.ics_geo import geo_texts
 from syncd.core.wire.ics_html import HTML_NAMES
-from syncd.core.wire.ics_people import is_silent, mail_address, read_attendee, stated_response
+from syncd.core.wire.ics_people import (
+    is_silent,
+    mail_address,
+    own_lines,
+    read_attendee,
+    stated_response,
+)
 from syncd.core.wire.ics_read import FileItem, read_document, used_zones
 from syncd.core.wire.ics_slots import (
+    ZoneOf,
     later,
     names_start,
+    nominal_days,
     parse_duration,
     parse_wall,
-    slot_named,
+    slot_meant,
 )
-from syncd.core.wire.ics_times import floating_zone, maybe_all_day, zone_named
+from syncd.core.wire.ics_times import (
+    floating_zone,
+    floats,
+    maybe_all_day,
+    private_zones,
+    zone_named,
+)
 from syncd.core.wire.ics_write import (
     MINTED_LABEL,
     PARTSTAT,
@@ -153,8 +167,11 @@ def rewrite(
         return data
     events = document.calendar.components("VEVENT")
     before = [component_bytes(event) for event in events]
-    rewriter = _Rewriter(document, uid, target, stamps, owner, now.item, followed)
+    zone_of = private_zones(document, owner, _master(document.calendar).first("DTSTART"))
+    rewriter = _Rewriter(document, uid, target, stamps, owner, now.item, base, zone_of, followed)
     rewriter.apply(_groups(moved))
+    if any(component_bytes(one) != text for one, text in zip(events, before, strict=True)):
+        rewriter.mint_again()
     there = {id(event) for event in document.calendar.components("VEVENT")}
     for event, text in zip(events, before, strict=True):
         if id(event) in there and component_bytes(event) != text:
@@ -173,7 +190,8 @@ def _groups(moved: Iterable[FieldKey]) -> dict[str, set[str]]:
 @dataclass(slots=True)
 class _Rewriter:
     """
-    `now` is what the file says before; None where its time cannot be read.
+    `now` is what the file says before; None where its time cannot be read. `zone_of` is what its
+    own TZIDs mean before its DTSTART is written.
 
     `start` is the series' DTSTART once it is written, `tzid` what it calls its zone. `dropped` are
     the ids of overrides that go, all at once: a file may hold thousands.
@@ -185,6 +203,8 @@ class _Rewriter:
     stamps: Stamps
     owner: Owner
     now: Item | None
+    base: Item | None
+    zone_of: ZoneOf
     followed: frozenset[str]
     start: Line | None = None
     tzid: str | None = None
@@ -193,6 +213,8 @@ class _Rewriter:
     def apply(self, groups: dict[str, set[str]]) -> None:
         master = _master(self.document.calendar)
         mine = groups.pop("", set())
+        if "recurrence" in mine and self._lacks_zone(master):
+            mine.add("when")
         before = self.now.master if self.now else None
         overrides = self._overrides()
         zones = used_zones(self.document.calendar.components("VEVENT"))
@@ -201,6 +223,25 @@ class _Rewriter:
             self._rule(master, mine)
         self._slots(master, mine | self.followed, groups, overrides)
         self._zones(zones)
+
+    def mint_again(self) -> None:
+        """Lines of ours that some client dropped come back with a write, never by themselves."""
+        master, event = _master(self.document.calendar), self.target.master
+        gone: set[str] = set()
+        if event.join_url and not _minted_conferences(master):
+            gone.add("join_url")
+        if event.invited_as and not own_lines(master, self.owner):
+            gone.add("attendees")
+        if event.organizer and event.attendees and master.first("ORGANIZER") is None:
+            gone.add("attendees")
+        self._fields(master, event, gone, self.now.master if self.now else None)
+
+    def _lacks_zone(self, master: Component) -> bool:
+        """Whether the zone of a series stands for UTC only as long as its offset stays."""
+        start, when = master.first("DTSTART"), self.target.master.when
+        if start is None or isinstance(when, AllDay) or not param(start, "TZID"):
+            return False
+        return self._kept_tzid(start, when.start_zone) is None
 
     @property
     def old_when(self) -> When:
@@ -257,7 +298,8 @@ class _Rewriter:
             end_tzid = self._kept_tzid(present.get("DTEND") or start_line, when.end_zone)
             texts = when_texts(when, start_tzid, end_tzid)
         duration = present.get("DURATION")
-        if duration is not None and _lasts(duration, when):
+        repeats = self.target.recurrence is not None and component.first("RECURRENCE-ID") is None
+        if duration is not None and _lasts(duration, when, repeats=repeats):
             return [texts[0], line_text(duration)]
         if "DTEND" not in present and duration is None and _needs_no_end(when):
             return texts[:1]
@@ -289,7 +331,7 @@ class _Rewriter:
         ]
         if event.invited_as:
             texts.append(_own_text(own, event))
-        return [*_organizer_texts(component, event), *texts, *map(line_text, kept)]
+        return [*_organizer_texts(component, event, before), *texts, *map(line_text, kept)]
 
     def _people_lines(
         self, component: Component, event: Event, *, was_guest: bool
@@ -323,7 +365,7 @@ class _Rewriter:
                 return
         elif "recurrence" not in mine:
             return
-        texts = rrule_texts(self.target, floating=_floats(master))
+        texts = rrule_texts(self.target, floating=floats(master.first("DTSTART")))
         put_lines(master, ("RRULE",), texts, self.document.eol)
 
     def _slots(
@@ -353,7 +395,8 @@ class _Rewriter:
         when = self.target.master.when
         self.start = master.first("DTSTART")
         if isinstance(when, Timed):
-            self.tzid = self._kept_tzid(self.start, when.start_zone)
+            floating = floats(self.start)
+            self.tzid = "" if floating else self._kept_tzid(self.start, when.start_zone)
 
     def _no_series(self, master: Component, overrides: list[tuple[Component, date]]) -> None:
         put_lines(master, ("EXDATE",), [], self.document.eol)
@@ -370,7 +413,7 @@ class _Rewriter:
         when = self.target.master.when
         if isinstance(when, AllDay) and "VALUE=DATE:" not in self._at("", slot):
             return True  # midnights stand for days in this file
-        return names_start(line, value, slot, when)
+        return names_start(line, value, slot, when, self.zone_of)
 
     def _occurs(self, slot: date) -> bool:
         rule, when = self.target.recurrence, self.target.master.when
@@ -380,10 +423,13 @@ class _Rewriter:
         found = []
         for component in self.document.calendar.components("VEVENT"):
             line = component.first("RECURRENCE-ID")
-            slot = slot_named(line, line.value, self.old_when) if line is not None else None
+            slot = self._slot_meant(line, line.value) if line is not None else None
             if slot is not None:
                 found.append((component, slot))
         return found
+
+    def _slot_meant(self, line: Line, value: str) -> date | None:
+        return slot_meant(line, value, self.old_when, self.base, self.zone_of)
 
     def _exdates(self, master: Component) -> None:
         """Drop and add single slots; values that name a start that moved are spelled anew."""
@@ -399,7 +445,7 @@ class _Rewriter:
 
     def _exdate(self, line: Line, gone: frozenset[date], new: dict[int, list[Line]]) -> set[date]:
         """One EXDATE line brought up to date in `new`; returns the slots it goes on naming."""
-        named = [(value, slot_named(line, value, self.old_when)) for value in line.value.split(",")]
+        named = [(value, self._slot_meant(line, value)) for value in line.value.split(",")]
         slots = {slot for _, slot in named if slot is not None and slot not in gone}
         wanted = slots & self.target.cancelled
         stale = any(
@@ -450,6 +496,8 @@ class _Rewriter:
             inherited.add("is_cancelled")
         before = effective(self.now, slot) if self.now and said is not None else None
         event = effective(self.target, slot)
+        if "show_as" in mine and event.show_as == "busy":
+            inherited.add("show_as")  # without a word of its own it would take over the series'
         self._fields(component, event, names | inherited, before, self.target.master)
         return True
 
@@ -517,23 +565,15 @@ def _master(calendar: Component) -> Component:
     )
 
 
-def _floats(master: Component) -> bool:
-    """Whether a series starts at a local time of no zone (RFC 5545 3.3.5)."""
-    line = master.first("DTSTART")
-    if line is None or param(line, "TZID"):
-        return False
-    value = line.value.strip().upper()
-    return "T" in value and not value.endswith("Z")
-
-
-def _lasts(line: Line, when: When) -> bool:
+def _lasts(line: Line, when: When, *, repeats: bool) -> bool:
     """Whether a DURATION line still gives the end."""
     length = parse_duration(line.value)
     if length is None:
         return False
     if isinstance(when, AllDay):
         return length == when.end - when.start
-    end = later(when.start, WindowsZone(when.start_zone), length)
+    zone, days = WindowsZone(when.start_zone), nominal_days(line.value)
+    end = later(when.start, zone, length, days, repeats=repeats)
     return end == when.end and when.end_zone == when.start_zone
 
 
@@ -559,10 +599,13 @@ def _show_as_texts(
     return texts
 
 
-def _organizer_texts(component: Component, event: Event) -> list[str]:
+def _organizer_texts(component: Component, event: Event, before: Event | None) -> list[str]:
+    """The organizer's line; one that the service once gave goes with the meeting."""
     line, person = component.first("ORGANIZER"), event.organizer
     if person is None or not person.address:
-        return [line_text(line)] if line is not None else []
+        given = before.organizer if before else None
+        theirs = line is not None and given and mail_address(line) == given.address
+        return [line_text(line)] if line is not None and not theirs else []
     if line is not None and mail_address(line).casefold() == person.address.casefold():
         return [line_text(line)]
     return [organizer_text(person)]
@@ -594,10 +637,11 @@ def _own_text(line: Line | None, event: Event) -> str:
 def _rewrite_alarm(component: Component, event: Event, before: Event | None, eol: bytes) -> None:
     """Move the trigger of the alarm that Graph's reminder stands for; other alarms stay."""
     repeats = component.first("RRULE") is not None
+    known = (event.reminder_min, before.reminder_min if before else None)
     counted = {
         alarm: minutes
         for alarm in component.components("VALARM")
-        if (minutes := alarm_minutes(alarm, event.when, repeats=repeats)) is not None
+        if (minutes := alarm_minutes(alarm, event.when, repeats=repeats, known=known)) is not None
     }
     if event.reminder_min is None:
         remove_parts(component, {id(alarm) for alarm in counted})
@@ -615,10 +659,11 @@ def _alarms_of(component: Component, before: Event | None, *, repeats: bool) -> 
     """The alarms that said the reminder before."""
     if before is None or before.reminder_min is None:
         return []
+    known = (before.reminder_min,)
     return [
         alarm
         for alarm in component.components("VALARM")
-        if alarm_minutes(alarm, before.when, repeats=repeats) == before.reminder_min
+        if alarm_minutes(alarm, before.when, repeats=repeats, known=known) == before.reminder_min
     ]
 
 
@@ -650,15 +695,17 @@ def _rewrite_requested(component: Component, event: Event, eol: bytes) -> None:
 
 def _rewrite_conference(component: Component, event: Event, eol: bytes) -> None:
     """Only the line that we minted; a CONFERENCE of the file's own stays."""
-    minted = [
-        line for line in component.lines("CONFERENCE") if param(line, "LABEL") == MINTED_LABEL
-    ]
+    minted = _minted_conferences(component)
     new = [new_line(text, eol) for text in join_url_texts(event)]
     if [line.value for line in minted] == [line.value for line in new]:
         return
     for line in minted:
         component.parts.remove(line)
     insert_after(component, "CONFERENCE", new)
+
+
+def _minted_conferences(component: Component) -> list[Line]:
+    return [line for line in component.lines("CONFERENCE") if param(line, "LABEL") == MINTED_LABEL]
 
 
 def _touch_stamps(component: Component, stamps: Stamps, eol: bytes) -> None:

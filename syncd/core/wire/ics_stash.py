@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -142,7 +143,7 @@ def _counted_alarm(component: Component, reminder_min: int | None, when: When) -
         return None
     repeats = component.first("RRULE") is not None
     for alarm in component.components("VALARM"):
-        if alarm_minutes(alarm, when, repeats=repeats) == reminder_min:
+        if alarm_minutes(alarm, when, repeats=repeats, known=(reminder_min,)) == reminder_min:
             return alarm
     return None
 
@@ -243,13 +244,19 @@ def _zones(master: Component, item: Item) -> dict[str, str]:
 
 def _fitting(stash: Stash) -> Stash:
     """Without what is too long: single lines first, then the longest, until the rest fits."""
-    limit = MAX_LINE_BYTES
-    while True:
-        kept = _without_longer(stash, limit)
-        size = len(_packed(kept).encode())
-        if size <= MAX_STASH_BYTES or limit == 0:
-            return kept
-        limit = _longest(kept) - 1
+    kept = _without_longer(stash, MAX_LINE_BYTES)
+    if _packed_bytes(kept) <= MAX_STASH_BYTES:
+        return kept
+    # A few tries: leaving out one length after the other would pack megabytes thousands of times.
+    limits = range(1, MAX_LINE_BYTES + 1)
+    tried = bisect_right(
+        limits, MAX_STASH_BYTES, key=lambda limit: _packed_bytes(_without_longer(kept, limit))
+    )
+    return _without_longer(kept, tried)
+
+
+def _packed_bytes(stash: Stash) -> int:
+    return len(_packed(stash).encode())
 
 
 def _without_longer(stash: Stash, limit: int) -> Stash:
@@ -284,12 +291,6 @@ def blocks(lines: Sequence[str]) -> Iterable[list[str]]:
             block, depth = [], 0
 
 
-def _longest(stash: Stash) -> int:
-    texts = [*stash.m, *stash.a.values(), *stash.p.values()]
-    texts += [line for lines in stash.o.values() for line in lines]
-    return max(map(_size, texts), default=1)
-
-
 def _size(text: str) -> int:
     return len(text.encode("utf-8", "replace"))
 
@@ -315,9 +316,11 @@ def _without_zones(text: str) -> Stash:
 
 def unpacked(text: str) -> Stash | None:
     """The stash that a property holds; None for one that was cut, altered or made otherwise."""
+    if _size(text) > 2 * MAX_STASH_BYTES:
+        return None
     try:
         found = msgspec.json.decode(text, type=_Packed)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     stash = Stash(**{name: getattr(found, name) for name in Stash.__struct_fields__})
     if found.v != VERSION or found.c != _checksum(stash):

@@ -75,12 +75,15 @@ def _plain_show_as(transp: str, status: str, before: str | None, *, invited: boo
     return "busy"
 
 
-def read_sensitivity(component: Component) -> Any:
+def read_sensitivity(component: Component, base: Event | None) -> Any:
+    """PRIVATE is what a file has for Outlook's `personal` too."""
     stated = upper_value(component, "CLASS")
     if stated in ("", "PUBLIC"):
         return "normal"
     if stated == "CONFIDENTIAL":
         return "confidential"
+    if stated == "PRIVATE" and base is not None and base.sensitivity == "personal":
+        return "personal"
     # RFC 5545 3.8.1.3: unknown classes are treated as PRIVATE.
     return "private"
 

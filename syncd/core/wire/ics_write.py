@@ -93,7 +93,7 @@ def local_view(item: Item) -> Item:
     """
     What a file written from `item` says when it is read again.
 
-    iCalendar has no word for Outlook's `personal`, and an unknown free/busy state shows as busy.
+    An unknown free/busy state shows as busy.
     """
     master = _event_view(item.master)
     overrides = {slot: _changes_view(own) for slot, own in item.overrides.items()}
@@ -107,23 +107,19 @@ def local_view(item: Item) -> Item:
 
 
 def _event_view(event: Event) -> Event:
-    if event.sensitivity == "personal":
-        event = msgspec.structs.replace(event, sensitivity="private")
     if event.show_as == "unknown":
         event = msgspec.structs.replace(event, show_as="busy")
     return event
 
 
 def _changes_view(own: Changes) -> Changes:
-    if own.sensitivity == "personal":
-        own = msgspec.structs.replace(own, sensitivity="private")
     if own.show_as == "unknown":
         own = msgspec.structs.replace(own, show_as="busy")
     return own
 
 
 def _still_own(item: Item, slot: date) -> Changes:
-    """What the override owns once both words have become the file's."""
+    """What the override owns once its word has become the file's."""
     plain = msgspec.structs.replace(item.master, when=shifted(item.master.when, slot))
     return differing(effective(item, slot), plain)
 

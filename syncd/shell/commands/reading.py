@@ -1,5 +1,5 @@
 """
-`status`, `agenda`, `show`, `log`: read-only questions to the local state, answered offline.
+`status`, `agenda`, `search`, `show`: read-only questions to the local state, answered offline.
 
 Knows how stored things read. Asks the daemon only when its next rounds are; writes nothing.
 """
@@ -23,15 +23,25 @@ from syncd.shell.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from syncd.core.event import Event, Item
-    from syncd.core.state import CalendarRecord, HistoryRecord, ItemRecord
+    from syncd.core.event import Event, Item, When
+    from syncd.core.recurrence import Recurrence
+    from syncd.core.search import Query
+    from syncd.core.state import CalendarRecord, ItemRecord
     from syncd.shell.config_model import Account, Config
     from syncd.shell.moments import Moment
     from syncd.store.store import Store
 
-__all__ = ["agenda_command", "log_command", "show_command", "status_command"]
+__all__ = [
+    "agenda_command",
+    "search_command",
+    "show_command",
+    "shown_rule",
+    "shown_when",
+    "status_command",
+]
 
 AGENDA_DAYS = 7
+SEARCH_DAYS = 400
 AGENDA_MOST_DAYS = 3700
 FIRST_YEAR, LAST_YEAR = 1601, 4500  # MS-OXCICAL: what Exchange can hold
 
@@ -270,9 +280,12 @@ async def _moments(store: Store, account: Account, first: date, last: date) -> l
 
 def _item_of(record: ItemRecord) -> Item | None:
     """What is known of an item: what both sides agreed on, else what its file says."""
-    agreed = record.base_remote or record.base_local
-    if agreed is not None or not record.content:
-        return agreed
+    return record.base_remote or record.base_local or _told_by_file(record)
+
+
+def _told_by_file(record: ItemRecord) -> Item | None:
+    if not record.content:
+        return None
     from syncd.core.owner import Owner
     from syncd.core.wire.ics_read import FileItem, read
     from syncd.core.zones import UTC_ZONE
@@ -341,6 +354,74 @@ def _times(moment: Moment) -> str:
     if moment.start.date() == moment.end.date():
         return f"{moment.start:%H:%M}-{moment.end:%H:%M}"
     return f"{moment.start:%H:%M}-{moment.end:%m-%d %H:%M}"
+
+
+# --- search --------------------------------------------------------------------------------------
+
+
+@click.command("search")
+@click.argument("words", nargs=-1, required=True, metavar="TEXT...")
+@json_option
+@pass_invocation
+def search_command(invocation: Invocation, words: tuple[str, ...], as_json: bool) -> int:
+    """
+    List the events in which all words occur, whatever their case and accents.
+
+    Looks into subject, text, place, people and categories, in the local state.
+    """
+    from syncd.core.search import Query
+
+    query = Query.of(" ".join(words))
+    if not query.words:
+        raise CommandError("there is no word to look for")
+    return run(_search(invocation.config(), query, as_json=as_json))
+
+
+async def _search(config: Config, query: Query, *, as_json: bool) -> int:
+    from syncd.shell.output import print_json, progress
+
+    with progress("Searching …"):
+        async with open_store(config) as store:
+            found = [
+                one
+                for account in config.accounts.values()
+                for one in await _found(store, account, query)
+            ]
+    found.sort(key=lambda one: one[2].order)
+    if as_json:
+        print_json([_moment_to_json(*one) for one in found])
+    else:
+        _print_agenda(found)
+    return ExitCode.OK
+
+
+async def _found(store: Store, account: Account, query: Query) -> list[Found]:
+    zone = await _zone(store, account)
+    return [
+        (calendar, record, moment)
+        for calendar in await store.calendars(account.name)
+        for record in await store.all_items(calendar.key)
+        for moment in _hits(record, query, zone)
+    ]
+
+
+def _hits(record: ItemRecord, query: Query, zone: tzinfo) -> list[Moment]:
+    """Where an item has the words: a series tells its next occurrence, or else its first."""
+    from syncd.shell.moments import Span, moment_of, moments_of
+
+    # A file whose stamp is not known may hold more than both sides have agreed on.
+    item = (_told_by_file(record) if record.fingerprint is None else None) or _item_of(record)
+    if item is None:
+        return []
+    found: list[Moment | None] = []
+    for slot in query.slots(item):
+        upcoming: Moment | None = None
+        if slot is None and item.recurrence is not None:
+            today = _day("today")
+            span = Span(today, today + timedelta(days=SEARCH_DAYS), zone)
+            upcoming = min(moments_of(item, span), key=lambda one: one.order, default=None)
+        found.append(upcoming or moment_of(item, slot, zone))
+    return [one for one in found if one is not None]
 
 
 # --- one event -----------------------------------------------------------------------------------
@@ -427,7 +508,7 @@ def _event_rows(event: Event) -> list[tuple[str, str]]:
     reminder = "" if event.reminder_min is None else f"{event.reminder_min} min before"
     people = ", ".join(f"{one.address} ({one.status})" for one in event.attendees)
     return [
-        ("when", _shown_when(event)),
+        ("when", shown_when(event.when)),
         ("where", event.location),
         ("organizer", event.organizer.address if event.organizer else ""),
         ("people", people),
@@ -442,10 +523,10 @@ def _event_rows(event: Event) -> list[tuple[str, str]]:
     ]
 
 
-def _shown_when(event: Event) -> str:
+def shown_when(when: When) -> str:
+    """A time as people read it, with its zones."""
     from syncd.core.event import AllDay
 
-    when = event.when
     if isinstance(when, AllDay):
         last = when.end - timedelta(days=1)
         return f"{when.start}" if last <= when.start else f"{when.start} to {last}"
@@ -456,75 +537,18 @@ def _shown_when(event: Event) -> str:
 def _series_rows(item: Item) -> list[tuple[str, str]]:
     if item.recurrence is None:
         return []
-    rule = item.recurrence
-    told = [rule.type, f"every {rule.interval}" if rule.interval > 1 else "", *rule.days]
-    if rule.count:
-        told.append(f"{rule.count} times")
-    if rule.until:
-        told.append(f"until {rule.until}")
     return [
-        ("repeats", " ".join(filter(None, told))),
+        ("repeats", shown_rule(item.recurrence)),
         ("changed on", ", ".join(sorted(map(str, item.overrides)))),
         ("not on", ", ".join(sorted(map(str, item.cancelled)))),
     ]
 
 
-# --- history -------------------------------------------------------------------------------------
-
-
-@click.command("log")
-@click.argument("uid", required=False)
-@click.option("-n", "most", type=click.IntRange(1, 100_000), default=50, help="How many at most.")
-@json_option
-@pass_invocation
-def log_command(invocation: Invocation, uid: str | None, most: int, as_json: bool) -> int:
-    """List what either side changed, newest first; with UID, of one event and with its texts."""
-    return run(_log(invocation.config(), uid, most, as_json=as_json))
-
-
-async def _log(config: Config, uid: str | None, most: int, *, as_json: bool) -> int:
-    from syncd.core.ids import Uid
-    from syncd.shell.output import print_json, say, table
-
-    async with open_store(config) as store:
-        known = Uid(uid) if uid is not None else None
-        found = await store.history(known, most)
-        if uid is not None and not found:
-            _, record = await _item_named(store, uid)
-            found = await store.history(record.uid, most)
-    if as_json:
-        print_json([_change_to_json(one) for one in found])
-    elif not found:
-        say("Nothing has changed yet.")
-    else:
-        rows = [
-            (
-                one.number,
-                f"{one.at:%Y-%m-%d %H:%M:%S}",
-                one.round,
-                one.side,
-                one.what,
-                one.calendar,
-                one.uid,
-                ", ".join(one.fields),
-            )
-            for one in found
-        ]
-        heads = ("version", "at (UTC)", "round", "side", "what", "calendar", "uid", "fields")
-        table(heads, rows)
-    return ExitCode.OK
-
-
-def _change_to_json(one: HistoryRecord) -> dict[str, Any]:
-    return {
-        "version": one.number,
-        "round": one.round,
-        "at": one.at,
-        "calendar": one.calendar,
-        "uid": one.uid,
-        "side": one.side,
-        "what": one.what,
-        "fields": list(one.fields),
-        "before": one.before.decode("utf-8", "replace"),
-        "after": one.after.decode("utf-8", "replace"),
-    }
+def shown_rule(rule: Recurrence) -> str:
+    """A rule in a few words."""
+    told = [rule.type, f"every {rule.interval}" if rule.interval > 1 else "", *rule.days]
+    if rule.count:
+        told.append(f"{rule.count} times")
+    if rule.until:
+        told.append(f"until {rule.until}")
+    return " ".join(filter(None, told))

@@ -87,10 +87,11 @@ async def _sync(config: Config, targets: Sequence[str], *, as_json: bool) -> int
 
 async def _here(workshop: Workshop, targets: Sequence[str]) -> dict[str, Any]:
     """The sync in this process, with the answer that a daemon would give."""
-    from syncd.shell.actions import held_count, reports_to_json, sync_now
+    from syncd.shell.actions import held_count, reports_to_json, sync_now, tidy_history
     from syncd.shell.mailbox import exit_code
 
     reports = await sync_now(workshop, targets)
+    await tidy_history(workshop)
     code = exit_code(reports, held=await held_count(workshop.store))
     return {"exit": int(code), "reports": reports_to_json(reports)}
 

@@ -204,7 +204,7 @@ class GraphV1:
     def identities(self, calendar: CalendarId) -> Request:
         """The ids and file UIDs of every event of a calendar, whatever its time."""
         query = (
-            f"$select=id,type,iCalUId,subject,start,end&$top=500"
+            f"$select=id,type,iCalUId,subject,start,end,organizer&$top=500"
             f"&$expand={quote(_EXTENDED, safe='$(),=')}"
         )
         return Request("GET", f"{self._calendar(calendar)}/events?{query}", label="identities")

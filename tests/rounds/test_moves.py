@@ -1,0 +1,170 @@
+"""Files that change folders while others look: a move is never taken for a deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd.core.errors import DiskTrouble
+from syncd.core.mail import MailPolicy
+from syncd.ports import FolderLook
+from syncd.shell.mailbox import Mailbox
+from syncd.vdir.folder import VdirFolder
+from tests.rounds.world import World, event, world
+
+GUEST = {"emailAddress": {"address": "bob@example.org"}, "type": "required"}
+
+
+async def _two(w: World, *, guests: bool = False) -> tuple[Path, Path]:
+    """A mailbox with two calendars and one event; the folders of both."""
+    body = event("Plan", "2026-03-05T10:00:00", "2026-03-05T11:00:00")
+    if guests:
+        body["attendees"] = [GUEST]
+    w.box.create(w.calendar, body)
+    w.box.folders.add("Other")
+    assert await w.code() == 0
+    folders = w.folders()
+    root = w.root / "export" / "work"
+    return root / folders["Calendar"], root / folders["Other"]
+
+
+async def _events(w: World) -> dict[str, list[str]]:
+    """The subjects of all events, by their calendars."""
+    return {
+        one.name: sorted(item.values["subject"] for item in w.box.items(one.id))
+        for one in await w.store.calendars()
+    }
+
+
+async def _only(w: World, name: str, *, look: bool = True) -> Any:
+    """A sync of one calendar, or a round of the daemon where nothing is looked at."""
+    mailbox: Mailbox = w.mailbox or await w.open_mailbox()
+    chosen = [one for one in await mailbox.calendars() if one.name == name]
+    return await mailbox.sync(chosen, look_at=[one.key for one in chosen] if look else ())
+
+
+def _move(here: Path, there: Path) -> None:
+    [file] = here.glob("*.ics")
+    file.rename(there / file.name)
+
+
+def _unlucky(monkeypatch: pytest.MonkeyPatch, at: int, act: Any) -> None:
+    """Let a person act just before the `at`-th look at any folder."""
+    looks = [0]
+    look = VdirFolder.look
+
+    async def slow(self: VdirFolder, known: Mapping[Any, Any], *, thorough: bool) -> FolderLook:
+        looks[0] += 1
+        if looks[0] == at:
+            act()
+        return await look(self, known, thorough=thorough)
+
+    monkeypatch.setattr(VdirFolder, "look", slow)
+
+
+async def test_a_file_in_a_folder_that_is_not_synced_is_no_deletion(tmp_path: Path) -> None:
+    """One calendar is synced by itself; its file lies in the folder of another by now."""
+    async with world(tmp_path) as w:
+        here, there = await _two(w)
+        _move(here, there)
+        w.clear()
+
+        await _only(w, "Calendar")
+
+        assert w.writes() == []
+        assert await w.code() == 0
+        assert await _events(w) == {"Calendar": [], "Other": ["Plan"]}
+
+
+async def test_a_meeting_that_arrives_alone_invites_nobody(tmp_path: Path) -> None:
+    """Only the folder that it was moved to is synced: the move is seen as one, and held."""
+    async with world(tmp_path, mail=_all("send")) as w:
+        here, there = await _two(w, guests=True)
+        _move(here, there)
+
+        await _only(w, "Other")
+        await w.code()
+
+        assert w.mails() == []
+        assert "move-meeting" in {one.code for one in await w.store.problems()}
+
+
+async def test_a_look_in_the_middle_of_a_round_searches_the_account(tmp_path: Path) -> None:
+    """The daemon looks because of news of the service, and misses a file that was moved."""
+    async with world(tmp_path) as w:
+        here, there = await _two(w)
+        w.box.create(w.calendar, event("News", "2026-03-06T10:00:00", "2026-03-06T11:00:00"))
+        _move(here, there)
+        w.clear()
+
+        await _only(w, "Calendar", look=False)
+
+        assert w.writes() == []
+        assert await _events(w) == {"Calendar": ["News", "Plan"], "Other": []}
+        assert await w.code() == 0
+        assert await _events(w) == {"Calendar": ["News"], "Other": ["Plan"]}
+
+
+@pytest.mark.parametrize("at", range(1, 8))
+@pytest.mark.parametrize("back", [False, True])
+async def test_a_meeting_that_moves_between_two_looks_is_not_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, back: bool
+) -> None:
+    """Whichever folder was looked at before the move: nobody is told that it is off."""
+    async with world(tmp_path, mail=_all("send")) as w:
+        here, there = await _two(w, guests=True)
+        if back:
+            _move(here, there)
+            await w.code()
+        _unlucky(monkeypatch, at, lambda: _move(*((there, here) if back else (here, there))))
+
+        await w.code()
+        await w.code()
+
+        assert w.mails() == []
+        assert await _events(w) == {"Calendar": ["Plan"], "Other": []}
+
+
+async def test_what_is_missing_waits_while_a_folder_cannot_be_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may lie there; afterwards it is deleted all the same."""
+    async with world(tmp_path) as w:
+        here, there = await _two(w)
+        for file in here.glob("*.ics"):
+            file.unlink()
+        look = VdirFolder.look
+
+        async def broken(self: VdirFolder, *args: Any, **rest: Any) -> FolderLook:
+            if self._path == there:
+                raise DiskTrouble("the folder cannot be read")
+            return await look(self, *args, **rest)
+
+        monkeypatch.setattr(VdirFolder, "look", broken)
+        await _only(w, "Calendar")
+        assert await _events(w) == {"Calendar": ["Plan"], "Other": []}
+        monkeypatch.setattr(VdirFolder, "look", look)
+
+        assert await w.code() == 0
+
+        assert await _events(w) == {"Calendar": [], "Other": []}
+
+
+async def test_a_dry_run_shows_a_move_as_none_of_deletion(tmp_path: Path) -> None:
+    """The event is made where its file lies, and no deletion is announced."""
+    async with world(tmp_path) as w:
+        here, there = await _two(w)
+        _move(here, there)
+        mailbox = await w.open_mailbox()
+
+        reports = await mailbox.dry_run(await mailbox.calendars())
+
+        planned = {one.calendar: [w.kind for p in one.plans for w in p.writes] for one in reports}
+        assert planned == {"Calendar": [], "Other": ["create"]}
+
+
+def _all(way: Any) -> MailPolicy:
+    return MailPolicy(way, way, way, way)

@@ -127,7 +127,12 @@ def is_recent(bench: Bench, record: RemoteRecord) -> bool:
 
 
 async def is_gone(
-    bench: Bench, graph_id: GraphId, record: RemoteRecord | None, view: View | None
+    bench: Bench,
+    graph_id: GraphId,
+    record: RemoteRecord | None,
+    view: View | None,
+    *,
+    shown: bool = False,
 ) -> bool:
     """
     Whether a 404 says that an event is gone.
@@ -136,11 +141,14 @@ async def is_gone(
     shown (Graph documentation, "Known issues": 404 right after a create). Of what was there a
     moment ago it is believed once it has come for a while, and a fresh view shows nothing either.
 
-    Args: record: None for what a page has just shown, or, without a view, for what is gone already.
+    Args:
+        record: None for what is new, or, without a view, for what is gone already.
+        shown: a page, or the answer to a write of ours, has just told of it.
     """
     if record is None and view is None:
         return True
-    if record is not None and graph_id not in bench.denied and not is_recent(bench, record):
+    recent = shown or record is None or is_recent(bench, record)
+    if not recent and graph_id not in bench.denied:
         return True
     now_s = bench.clock.monotonic_s()
     if now_s - bench.denied.setdefault(graph_id, now_s) < BELIEVED_AFTER_S:
@@ -178,7 +186,7 @@ async def fetch_events(
     for graph_id, answer in zip(ids, answers, strict=True):
         if answer.status != 404:
             bench.denied.pop(graph_id, None)
-        elif not await is_gone(bench, graph_id, known.get(graph_id), view):
+        elif not await is_gone(bench, graph_id, known.get(graph_id), view, shown=True):
             kept.add(graph_id)
             changes.append(PutDoubt(Doubt(graph_id, drop)))
             continue

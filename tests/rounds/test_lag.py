@@ -58,6 +58,26 @@ async def test_an_early_404_takes_no_file_away(tmp_path: Path, times: int) -> No
         assert w.subjects() == ["Changed"]
 
 
+async def test_a_404_of_a_series_that_a_page_has_just_shown_is_not_believed(
+    tmp_path: Path,
+) -> None:
+    """However long it is known: it was changed now, and the file is edited as well."""
+    async with world(tmp_path, faults=Faults()) as w:
+        await w.code()
+        w.write("a.ics", ics("a", "Old", "20260310T100000", "20260310T110000", "RRULE:FREQ=DAILY"))
+        assert await w.code() == 0
+        w.clock.advance(timedelta(days=1).total_seconds())
+        [item] = w.box.items(w.calendar)
+        w.box.patch(item.default_id, {"location": {"displayName": "Room 7"}})
+        w.edit("Old", b"SUMMARY:Old", b"SUMMARY:New")
+        _lagging(w, 2)
+
+        assert await w.code() == 0
+
+        assert _events(w) == ["New"]
+        assert "LOCATION:Room 7" in w.read("a.ics")
+
+
 async def test_an_event_that_cannot_be_read_yet_gets_its_file(tmp_path: Path) -> None:
     """The view shows a new event before it can be read by its id."""
     async with world(tmp_path, faults=Faults()) as w:

@@ -52,12 +52,12 @@ def test_seeds_do_what_they_are_for() -> None:
 _DIGESTS = """
 from tests.simulation.run import ran
 from tests.simulation.script import drawn
-print([ran(drawn(seed), traced=True).digest for seed in range(1, 21)])
+print([ran(drawn(seed), traced=True).digest for seed in range(1, 13)])
 """
 
 
 def test_a_seed_is_always_the_same_run() -> None:
-    """Twenty seeds, point by point, in two processes that order their sets differently."""
+    """A dozen seeds, point by point, in two processes that order their sets differently."""
     told = [
         subprocess.run(
             [sys.executable, "-c", _DIGESTS],
@@ -70,7 +70,7 @@ def test_a_seed_is_always_the_same_run() -> None:
     ]
 
     assert told[0] == told[1]
-    assert told[0].count("'") == 40
+    assert told[0].count("'") == 24
 
 
 # --- the judge -----------------------------------------------------------------------------------
@@ -331,7 +331,7 @@ def test_a_file_with_half_a_uid_is_the_item_that_it_was_of() -> None:
     )
 
 
-@pytest.mark.parametrize("at", range(20, 80, 2))
+@pytest.mark.parametrize("at", range(20, 80, 4))
 def test_an_exception_made_right_after_a_series_moved_is_news(at: int) -> None:
     """Whenever somebody changes one occurrence while the series' new time is sent, it stays."""
     _well(

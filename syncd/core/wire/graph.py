@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -75,6 +75,7 @@ UTC = WindowsZone("UTC")
 UTC_INFO = zone_info(UTC)
 ICAL_UID_PROPERTY = "String {BD59F806-683C-4EB2-90FF-7ED5109F6324} Name ical-uid"
 ICAL_STASH_PROPERTY = "String {BD59F806-683C-4EB2-90FF-7ED5109F6324} Name ical-stash"
+T = TypeVar("T")
 _GLOBAL_OBJECT_ID = "040000008200E00074C5B7101A82E008"
 _WRAPPED_UID = "7643616C2D55696401000000"  # "vCal-Uid" and a version number, MS-OXCICAL
 
@@ -202,12 +203,19 @@ _row_decoder = msgspec.json.Decoder(Row)
 
 def decode_event(raw: bytes | msgspec.Raw) -> RemoteEvent:
     """One event. Raises msgspec.DecodeError (ValidationError included)."""
-    return _event_decoder.decode(raw)
+    return _decoded(_event_decoder, raw)
 
 
 def decode_row(raw: bytes | msgspec.Raw) -> Row:
     """The head of one row. Raises msgspec.DecodeError."""
-    return _row_decoder.decode(raw)
+    return _decoded(_row_decoder, raw)
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw) -> T:
+    try:
+        return decoder.decode(raw)
+    except (RecursionError, UnicodeDecodeError) as error:
+        raise msgspec.DecodeError(f"the event cannot be read: {type(error).__name__}") from None
 
 
 # --- identity ---
@@ -504,7 +512,7 @@ def _event(event: RemoteEvent, owner: Owner, zone: WindowsZone | None) -> Event:
         sensitivity=_word(event.sensitivity, _SENSITIVITY, "normal"),
         importance=_word(event.importance, _IMPORTANCE, "normal"),
         categories=_categories(event.categories),
-        reminder_min=(event.reminder_minutes_before_start or 0) if event.is_reminder_on else None,
+        reminder_min=_reminder(event),
         attendees=attendees,
         response=_response(event) if invited_as else "none",
         geo=_geo(event.location),
@@ -517,6 +525,17 @@ def _event(event: RemoteEvent, owner: Owner, zone: WindowsZone | None) -> Event:
         invited_as=invited_as,
         body_mark=_mark(body) if body.content else "",
     )
+
+
+MAX_REMINDER_MIN = 2**31 - 1
+
+
+def _reminder(event: RemoteEvent) -> int | None:
+    """Minutes before the start; Graph's number is an Int32, whatever else is sent."""
+    if not event.is_reminder_on:
+        return None
+    minutes = event.reminder_minutes_before_start or 0
+    return max(-MAX_REMINDER_MIN, min(minutes, MAX_REMINDER_MIN))
 
 
 def _mark(body: ServerBody) -> str:

@@ -496,7 +496,7 @@ class _Rewriter:
             inherited.add("is_cancelled")
         before = effective(self.now, slot) if self.now and said is not None else None
         event = effective(self.target, slot)
-        if "show_as" in mine and event.show_as == "busy":
+        if "show_as" in mine and event.show_as in ("busy", "tentative"):
             inherited.add("show_as")  # without a word of its own it would take over the series'
         self._fields(component, event, names | inherited, before, self.target.master)
         return True

@@ -228,7 +228,10 @@ class TestHeld:
 
     def test_two_overrides_for_one_occurrence(self) -> None:
         """The second is held, and nothing else is said of it."""
-        twice = (*override("20260309", *TIMES, "CLASS:X"), *override("20260309", *TIMES, "SUMMARY:y"))
+        twice = (
+            *override("20260309", *TIMES, "CLASS:X"),
+            *override("20260309", *TIMES, "SUMMARY:y"),
+        )
 
         held = lint(file(*WEEKLY, more=twice), OWNER)
 

@@ -47,8 +47,8 @@ def with_stash(plan: ItemPlan, desk: Desk) -> ItemPlan:
         # The file goes first: it is read again at once, and the stash goes then.
         after = replace(plan.after_file, fingerprint=None, stat=None)
         return replace(plan, file=replace(plan.file, unread=True), after_file=after)
-    if plan.writes or remote.event.has_others:
-        return plan
+    if plan.writes or remote.event.has_others or local.file.holds:
+        return plan  # a line that its author is about to mend is not worth a request of its own
     body = stash_fields(local.file.stash)
     graph_id, etag = remote.record.graph_id, remote.record.etag
     item = local.file.item

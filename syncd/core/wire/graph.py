@@ -600,8 +600,16 @@ def _day(moment: _Moment) -> date:
 
 
 def _wall(moment: _Moment, zone: WindowsZone) -> datetime:
+    wall = _seen_from(zone, moment)
+    _in_range(wall.date())
+    return wall
+
+
+def _seen_from(zone: WindowsZone, moment: _Moment) -> datetime:
+    """The same in any year that can be converted: in UTC the last evening of 4500 is in 4501."""
     stated = datetime.fromisoformat(moment.date_time[:19]).replace(tzinfo=None)
-    _in_range(stated.date())
+    if not 1 < stated.year < 9999:
+        raise ValueError("the year is out of range")
     named = _named_zone(moment)
     if named == zone or named is None:
         return stated
@@ -616,7 +624,7 @@ def _tells(zone: WindowsZone, moment: _Moment) -> bool:
     """
     if _named_zone(moment) is None:
         return True
-    return instant(_wall(moment, zone), zone) == instant(_wall(moment, UTC), UTC)
+    return instant(_seen_from(zone, moment), zone) == instant(_seen_from(UTC, moment), UTC)
 
 
 def _named_zone(moment: _Moment) -> WindowsZone | None:

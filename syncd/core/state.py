@@ -14,7 +14,7 @@ from typing import Any, Literal, NewType
 
 import msgspec
 
-from syncd.core.event import PROJECTION, Item
+from syncd.core.event import PROJECTION, FieldKey, Item
 from syncd.core.ids import (
     AccountName,
     CalendarId,
@@ -45,6 +45,7 @@ __all__ = [
     "DropView",
     "HistoryRecord",
     "ItemRecord",
+    "Lost",
     "NameItem",
     "NoTodo",
     "OutboxEntry",
@@ -233,8 +234,21 @@ ProblemKind = Literal[
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """The version that a conflict put aside, whole: the field of it that lost, and who won."""
+
+    key: FieldKey
+    version: Item
+    winner: Side
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
-    """One matter of `syncd problems`; `exact` tells what precisely a person would approve."""
+    """
+    One matter of `syncd problems`; `exact` tells what precisely a person would approve.
+
+    `lost` is there with a conflict that the policy decided.
+    """
 
     id: ProblemId
     kind: ProblemKind
@@ -257,6 +271,7 @@ class Problem:
     to: tuple[str, ...] = ()
     items: tuple[Mapping[str, str], ...] = ()
     exact: str = ""
+    lost: Lost | None = None
 
 
 VerdictKind = Literal["approved", "discarded", "local", "remote", "both", "sent"]

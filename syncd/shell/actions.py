@@ -20,6 +20,7 @@ from syncd.core.ids import AccountName, ProblemId
 from syncd.core.state import (
     CalendarKey,
     CalendarRecord,
+    Lost,
     Problem,
     PutVerdict,
     VerdictKind,
@@ -29,7 +30,7 @@ from syncd.ports import Marker
 from syncd.round.desk import Counts
 from syncd.shell.config import Config
 from syncd.shell.mailbox import CalendarReport, Mailbox
-from syncd.shell.second_event import write_second_event
+from syncd.shell.second_event import local_version, write_second_event
 from syncd.shell.way_back import WayBack
 from syncd.shell.workshop import Workshop
 from syncd.store.store import Store
@@ -204,7 +205,7 @@ async def find_problem(store: Store, written: str) -> tuple[CalendarKey, Problem
 def check_decision(problem: Problem, kind: str) -> None:
     """Raises: CommandError: that cannot be decided of this problem."""
     if not problem.needs_person:
-        if kind == "discarded":
+        if kind == "discarded" or (problem.lost is not None and kind in DECISIONS["conflict"]):
             return
         raise CommandError(
             f"problem {problem.id} needs nobody: what there was to decide is decided",
@@ -236,7 +237,8 @@ async def decide_problem(
     Keep what a person decided, and carry it out.
 
     Discarding what needs nobody only takes it off the list. "both" makes the local version a
-    second event before the remote one is taken.
+    second event before the remote one is taken. Of a conflict that the policy decided, the value
+    that it put aside is written into the file, as an edit of that person, or into a second event.
 
     Args: exact: `Problem.exact` as it was shown to the person, None where nothing was shown.
     Returns: the reports of the sync that carries it out.
@@ -249,11 +251,15 @@ async def decide_problem(
             f"problem {problem.id} changed since it was shown",
             hint=f"Look again with `syncd problems show {problem.id}`.",
         )
-    if not problem.needs_person:
+    if not problem.needs_person and kind in ("discarded", problem.lost and problem.lost.winner):
         await workshop.store.drop_problem(problem.id)
         return []
     mailbox = _mailbox_of(workshop, problem)
     calendar = await _calendar_of(workshop.store, problem, key)
+    if problem.lost is not None:
+        await _take_back(workshop, calendar, problem, problem.lost, both=kind == "both")
+        await workshop.store.drop_problem(problem.id)
+        return await _synced(Work(mailbox, [calendar]))
     if kind == "both":
         await _write_second(workshop, calendar, problem)
         kind = "remote"
@@ -262,16 +268,37 @@ async def decide_problem(
     return await _synced(Work(mailbox, [calendar]))
 
 
+async def _take_back(
+    workshop: Workshop, calendar: CalendarRecord, problem: Problem, lost: Lost, *, both: bool
+) -> None:
+    """The value that the policy put aside: into the file, or into a second event."""
+    way = WayBack(workshop.config, workshop.store, workshop.clock)
+    planned = await way.retake(problem, lost, calendar.key)
+    if both:
+        folder = await _folder(workshop, calendar)
+        for back in (one for one in planned.backs if one.what != "leave"):
+            await write_second_event(folder, back.data)
+    elif not all(one["done"] for one in await way.carry_out(planned)):
+        raise CommandError(
+            f"{problem.file} was saved by someone else at the same moment; nothing was done",
+            hint="Run the command again.",
+        )
+
+
 async def _write_second(workshop: Workshop, calendar: CalendarRecord, problem: Problem) -> None:
     path = workshop.config.export_dir / calendar.account / calendar.folder
+    data = local_version(path, problem)
+    await write_second_event(await _folder(workshop, calendar), data)
+
+
+async def _folder(workshop: Workshop, calendar: CalendarRecord) -> VdirFolder:
     account = workshop.config.accounts[calendar.account]
-    folder = VdirFolder(
-        path,
+    return VdirFolder(
+        workshop.config.export_dir / calendar.account / calendar.folder,
         marker=Marker(calendar.account, calendar.id, await workshop.store.installation()),
         file_mode=account.sync_for(calendar.name).export_mode,
         clock=workshop.clock,
     )
-    await write_second_event(folder, path, problem)
 
 
 def _mailbox_of(workshop: Workshop, problem: Problem) -> Mailbox:

@@ -16,7 +16,7 @@ from syncd.core.lines import Component, Line, Unreadable, new_line, parse, to_by
 from syncd.core.state import Problem
 from syncd.ports import Failed, LocalFolder, WriteFile, Wrote
 
-__all__ = ["second_event", "write_second_event"]
+__all__ = ["local_version", "second_event", "write_second_event"]
 
 _OF_PEOPLE = frozenset({"ATTENDEE", "ORGANIZER"})
 _OURS = "X-SYNCD-"
@@ -49,17 +49,17 @@ def _renamed(line: Line, uid: str, eol: bytes) -> Line:
     return new_line(f"UID:{uid}", eol) if line.name == "UID" else line
 
 
-async def write_second_event(folder: LocalFolder, path: Path, problem: Problem) -> FileName:
+async def write_second_event(folder: LocalFolder, data: bytes) -> FileName:
     """
-    Write the local version of a conflict as an event of its own; `path` is the folder's.
+    Write a version that lost a conflict as an event of its own.
 
     Returns: the new file's name.
-    Raises: CommandError: the file is gone or cannot be read. DiskTrouble.
+    Raises: CommandError: it is no calendar object. DiskTrouble.
     """
     uid = str(uuid.uuid4())
-    copy = second_event(_local_version(path, problem), uid)
+    copy = second_event(data, uid)
     if isinstance(copy, Unreadable):
-        raise CommandError(f"{problem.file} cannot be read: {copy.reason}", hint="Mend the file.")
+        raise CommandError(f"the file cannot be read: {copy.reason}", hint="Mend the file.")
     name = FileName(f"{uid}.ics")
     outcome = (await folder.work([WriteFile(name, copy)]))[0]
     if isinstance(outcome, Failed):
@@ -69,7 +69,12 @@ async def write_second_event(folder: LocalFolder, path: Path, problem: Problem) 
     return name
 
 
-def _local_version(path: Path, problem: Problem) -> bytes:
+def local_version(path: Path, problem: Problem) -> bytes:
+    """
+    The file of a conflict, as it is; `path` is the folder's.
+
+    Raises: CommandError: the file is gone or cannot be read.
+    """
     # The name comes from the state; it is a name only, never a way out of the folder.
     name = Path(problem.file).name
     if not name:

@@ -33,12 +33,15 @@ from syncd.core.ids import AccountName, FileName, Fingerprint, RoundId, Uid
 from syncd.core.names import file_name, folded
 from syncd.core.owner import Owner
 from syncd.core.plan import exactly
+from syncd.core.retaking import retaken
 from syncd.core.state import (
     AddHistory,
     CalendarKey,
     CalendarRecord,
     HistoryRecord,
     ItemRecord,
+    Lost,
+    Problem,
 )
 from syncd.core.wire.ics_read import quick_uid
 from syncd.core.zones import UTC_ZONE, windows_zone
@@ -217,6 +220,36 @@ class WayBack:
             reason = "its file says that already"
             return self._left(uid, calendar, reason, reader, data, mails)
         return self._write(uid, calendar, disk, data, reader, mails)
+
+    # --- one value ---------------------------------------------------------------------------
+
+    async def retake(self, problem: Problem, lost: Lost, key: CalendarKey) -> Return:
+        """
+        The file with the value that the policy put aside; nothing else of it changes.
+
+        Raises: CommandError: the event is gone, or its file cannot take the value. DiskTrouble.
+        """
+        uid, calendar = problem.uid or Uid(""), await self._calendar(key)
+        if reason := self._closed(calendar):
+            raise CommandError(f"nothing can be brought back here: {reason}")
+        disk = await self._on_disk(calendar, uid)
+        item = await self._item(key, uid)
+        if disk.data is None:
+            raise CommandError(
+                f"the event {problem.summary!r} has no file any more",
+                hint=f"`syncd log {uid}` has its versions, `syncd restore` one.",
+            )
+        reader = await self._reader(calendar)
+        base = item.base_local if item is not None else None
+        data = retaken(disk.data, lost, uid, reader.owner, base, self._clock.now())
+        if data is None:
+            raise CommandError(
+                f"{disk.name} cannot take the other value: it cannot be read as it is now",
+                hint="Mend the file; `syncd problems show` has both values.",
+            )
+        if data == disk.data:
+            return Return((self._left(uid, calendar, "it says that", reader, data, {}),))
+        return Return((self._write(uid, calendar, disk, data, reader, {}),))
 
     # --- one round ---------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from syncd.core.state import (
     CalendarRecord,
     HistoryRecord,
     ItemRecord,
+    Lost,
     OutboxEntry,
     Problem,
     RemoteRecord,
@@ -180,16 +181,29 @@ def outbox_of(row: sqlite3.Row) -> OutboxEntry:
     )
 
 
+class _Detail(msgspec.Struct, frozen=True, rename={"mail_class": "class"}):
+    """What differs by a problem's kind."""
+
+    base: Any
+    local: Any
+    remote: Any
+    mail_class: str
+    to: tuple[str, ...]
+    items: tuple[dict[str, str], ...]
+    lost: Lost | None = None
+
+
 def problem_row(calendar: int, subject: str, problem: Problem) -> tuple[Any, ...]:
     """A problem as a row; what differs by kind is one JSON detail."""
-    detail = {
-        "base": problem.base,
-        "local": problem.local,
-        "remote": problem.remote,
-        "class": problem.mail_class,
-        "to": problem.to,
-        "items": [dict(one) for one in problem.items],
-    }
+    detail = _Detail(
+        problem.base,
+        problem.local,
+        problem.remote,
+        problem.mail_class,
+        problem.to,
+        tuple(dict(one) for one in problem.items),
+        problem.lost,
+    )
     return (
         problem.id,
         calendar,
@@ -212,7 +226,7 @@ def problem_row(calendar: int, subject: str, problem: Problem) -> tuple[Any, ...
 
 def problem_of(row: sqlite3.Row) -> Problem:
     """One open matter; the row carries its calendar's account and name."""
-    detail = msgspec.json.decode(row["detail"])
+    detail = msgspec.json.decode(row["detail"], type=_Detail)
     return Problem(
         id=ProblemId(row["id"]),
         kind=row["kind"],
@@ -228,13 +242,14 @@ def problem_of(row: sqlite3.Row) -> Problem:
         hint=row["hint"],
         since=_instant(row["since"]),
         fields=tuple(msgspec.json.decode(row["fields"], type=list[str])),
-        base=detail["base"],
-        local=detail["local"],
-        remote=detail["remote"],
-        mail_class=detail["class"],
-        to=tuple(detail["to"]),
-        items=tuple(detail["items"]),
+        base=detail.base,
+        local=detail.local,
+        remote=detail.remote,
+        mail_class=detail.mail_class,
+        to=detail.to,
+        items=detail.items,
         exact=row["exact"],
+        lost=detail.lost,
     )
 
 

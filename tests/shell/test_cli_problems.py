@@ -1,5 +1,6 @@
 """`syncd problems`, `approve`, `discard`: what waits for a person, and what they decide."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -191,21 +192,110 @@ class TestConflict:
         assert title(conflict) == ["Mine", "Theirs"]
         assert conflict.subjects() == ["Mine", "Theirs"]
 
-    def test_decided_by_policy(self, here: World) -> None:
-        """A conflict that the policy decided is listed, needs nobody, and can be discarded."""
-        event = here.event("Before")
-        here.syncd("sync")
-        (path,) = here.files()
-        path.write_bytes(path.read_bytes().replace(b"SUMMARY:Before", b"SUMMARY:Mine"))
-        here.mailbox.patch(event.id, {"subject": "Theirs"})
-        assert here.syncd("sync").code == 0
-        found = problem(here)
+    def test_a_decision_is_taken_off_the_list(self, conflict: World) -> None:
+        """What a person decided needs no further notice, and the decision is not kept for later."""
+        conflict.syncd("problems", "resolve", problem(conflict)["id"], "--take", "local")
 
-        done = here.syncd("discard", found["id"], "--yes")
+        assert conflict.syncd("problems", "--json").json == []
+        (event,) = conflict.mailbox.items(conflict.mailbox.default_calendar.id)
+        (path,) = conflict.files()
+        for mine, theirs in (("Between", "Between"), ("Mine", "Theirs")):
+            path.write_bytes(re.sub(rb"SUMMARY:\w+", f"SUMMARY:{mine}".encode(), path.read_bytes()))
+            conflict.mailbox.patch(event.default_id, {"subject": theirs})
+            conflict.syncd("sync")
+        assert problem(conflict)["needs_person"]
+
+
+@pytest.fixture(params=["remote", "local"])
+def decided(here: World, request: pytest.FixtureRequest) -> World:
+    """An event whose title was changed on both sides, and a policy that chose one of them."""
+    here.configure(f'[sync]\nconflict = "{request.param}"')
+    event = here.event("Before")
+    here.syncd("sync")
+    (path,) = here.files()
+    path.write_bytes(path.read_bytes().replace(b"SUMMARY:Before", b"SUMMARY:Mine"))
+    here.mailbox.patch(event.id, {"subject": "Theirs", "location": {"displayName": "Garden"}})
+    assert here.syncd("sync").code == 0
+    return here
+
+
+def lost(decided: World) -> tuple[str, str]:
+    """The side whose title was put aside, and its title."""
+    titles = {"Mine": "local", "Theirs": "remote"}
+    (won,) = title(decided)
+    (other,) = set(titles) - {won}
+    return titles[other], other
+
+
+class TestDecidedByPolicy:
+    def test_needs_nobody(self, decided: World) -> None:
+        """It is listed, needs nobody, and tells who won and what brings the other value back."""
+        found = problem(decided)
+        side, _ = lost(decided)
 
         assert (found["kind"], found["needs_person"]) == ("conflict", False)
+        assert (found["local"], found["remote"]) == ("Mine", "Theirs")
+        shown = decided.syncd("problems", "show", found["id"]).out
+        assert f"syncd problems resolve {found['id']} --take {side}" in shown
+
+    def test_side_by_side(self, decided: World) -> None:
+        """The values are printed in one line: before, in the file, on the service."""
+        shown = decided.syncd("problems", "show", problem(decided)["id"]).out
+
+        assert re.search(r"^subject +Before +Mine +Theirs$", shown, re.MULTILINE)
+
+    def test_discard(self, decided: World) -> None:
+        """Discarding takes it off the list."""
+        before = title(decided)
+
+        assert decided.syncd("discard", problem(decided)["id"], "--yes").code == 0
+
+        assert decided.syncd("problems", "--json").json == []
+        assert title(decided) == before
+
+    def test_the_other_value_is_one_command_away(self, decided: World) -> None:
+        """It comes back on both sides; whatever else was changed since stays."""
+        side, other = lost(decided)
+        (path,) = decided.files()
+        path.write_bytes(path.read_bytes().replace(b"LOCATION:Garden", b"LOCATION:Cellar"))
+
+        done = decided.syncd("problems", "resolve", problem(decided)["id"], "--take", side)
+
         assert done.code == 0
-        assert here.syncd("problems", "--json").json == []
+        assert (title(decided), decided.subjects()) == ([other], [other])
+        (event,) = decided.mailbox.items(decided.mailbox.default_calendar.id)
+        assert event.values["location"]["displayName"] == "Cellar"
+        assert decided.syncd("problems", "--json").json == []
+
+    def test_the_value_that_won_may_stay(self, decided: World) -> None:
+        """Taking what the policy took is one more way off the list."""
+        side, _ = lost(decided)
+        before = title(decided)
+        won = {"local": "remote", "remote": "local"}[side]
+
+        assert decided.syncd("problems", "resolve", problem(decided)["id"], "--take", won).code == 0
+
+        assert title(decided) == before
+        assert decided.syncd("problems", "--json").json == []
+
+    def test_both(self, decided: World) -> None:
+        """The value that lost becomes a second event on both sides."""
+        done = decided.syncd("problems", "resolve", problem(decided)["id"], "--take", "both")
+
+        assert done.code == 0
+        assert title(decided) == decided.subjects() == ["Mine", "Theirs"]
+        assert decided.syncd("problems", "--json").json == []
+
+    def test_an_event_that_is_gone(self, decided: World) -> None:
+        """Its versions are in the history, and the message says so."""
+        (path,) = decided.files()
+        side, _ = lost(decided)
+        path.unlink()
+
+        done = decided.syncd("problems", "resolve", problem(decided)["id"], "--take", side)
+
+        assert done.code == 2
+        assert "syncd log" in done.err
 
 
 class TestSecondEvent:

@@ -15,17 +15,15 @@ from syncd.core.decide import (
     Sides,
 )
 from syncd.core.event import MASTER, FieldKey, Item
-from syncd.core.ids import (
-    FileName,
-    Fingerprint,
-)
+from syncd.core.ids import FileName, Fingerprint, ProblemId
 from syncd.core.mail import SILENT_FIELDS, update
 from syncd.core.merge import ABSENT, Merge, Settled, changed, overlay
 from syncd.core.plan.files import held_problems, seen
 from syncd.core.plan.stash import given_stash, with_stash
 from syncd.core.plan.values import Desk, FileJob, ItemPlan, exactly, fields_value
 from syncd.core.plan.writes import with_writes
-from syncd.core.state import ItemRecord, Problem
+from syncd.core.policies import Winner
+from syncd.core.state import ItemRecord, Lost, Problem
 from syncd.core.wire.graph import RemoteEvent, has_guessed_zone, stamps
 from syncd.core.wire.holds import Hold
 from syncd.core.wire.ics_forms import with_forms
@@ -82,7 +80,7 @@ def merge_item(sides: Sides, decision: Merged, desk: Desk) -> ItemPlan:
     problems += more
     merge, more = _with_rights(merge, sides, decision, desk)
     problems += more
-    merge, more = _with_conflicts(merge, decision, sides, desk)
+    merge, more, used = _with_conflicts(merge, decision, sides, desk)
     problems += more
     if decision.adopting and any(one.kind == "conflict" and one.needs_person for one in problems):
         # Without a base, what waits for a person must not count as an edit of the file.
@@ -95,7 +93,9 @@ def merge_item(sides: Sides, decision: Merged, desk: Desk) -> ItemPlan:
         base_local=overlay(base_local, merge.agreed, decision.local),
         base_remote=overlay(base_remote, merge.agreed, decision.remote),
     )
-    plan = ItemPlan(sides.uid, decision, sides, record, problems=tuple(problems))
+    plan = ItemPlan(
+        sides.uid, decision, sides, record, problems=tuple(problems), used_verdicts=used
+    )
     plan, undone = with_writes(plan, merge.push, decision, desk)
     return with_stash(_with_file(plan, merge.pull | undone, decision, desk), desk)
 
@@ -184,8 +184,10 @@ def _may(key: FieldKey, event: RemoteEvent, desk: Desk) -> bool:
 
 def _with_conflicts(
     merge: Merge, decision: Merged, sides: Sides, desk: Desk
-) -> tuple[Merge, list[Problem]]:
+) -> tuple[Merge, list[Problem], tuple[ProblemId, ...]]:
+    """Each conflict as a person or the policy decided it; what a person decided is not listed."""
     problems: list[Problem] = []
+    used: list[ProblemId] = []
     push, pull = set(merge.push), set(merge.pull)
     for settled in merge.conflicts:
         key = settled.conflict.key
@@ -195,8 +197,11 @@ def _with_conflicts(
             continue
         problem = _conflict_problem(settled, sides, desk)
         verdict = desk.verdict(problem.id, problem.exact)
-        winner = verdict if verdict in ("local", "remote") else settled.winner
-        if decision.adopting and winner == "local" and not verdict and _mails(key, sides, desk):
+        winner: Winner = settled.winner
+        if verdict == "local" or verdict == "remote":
+            winner = verdict
+            used.append(problem.id)
+        elif decision.adopting and winner == "local" and _mails(key, sides, desk):
             # No person made this change: it is a difference that a lost state left behind.
             winner = "ask"
         push.discard(key)
@@ -205,13 +210,25 @@ def _with_conflicts(
             push.add(key)
         elif winner == "remote":
             pull.add(key)
-        problems.append(problem if winner == "ask" else _decided(problem))
-    return replace(merge, push=frozenset(push), pull=frozenset(pull)), problems
+        if not verdict:
+            problems.append(_by_policy(problem, key, winner, decision))
+    merge = replace(merge, push=frozenset(push), pull=frozenset(pull))
+    return merge, problems, tuple(used)
 
 
-def _decided(problem: Problem) -> Problem:
-    hint = "The other value is kept here; `syncd log` has the whole versions, `syncd restore` one."
-    return replace(problem, needs_person=False, hint=hint)
+def _by_policy(problem: Problem, key: FieldKey, winner: Winner, decision: Merged) -> Problem:
+    """A conflict as the policy leaves it: for a person to decide, or decided."""
+    if winner == "ask":
+        return problem
+    lost = decision.local if winner == "remote" else local_view(decision.remote)
+    other, whose = ("local", "service's") if winner == "remote" else ("remote", "file's")
+    return replace(
+        problem,
+        needs_person=False,
+        reason=f"{problem.reason}; the {whose} value was taken",
+        hint=f"`syncd problems resolve ID --take {other}` brings the other value back.",
+        lost=Lost(key, lost, winner),
+    )
 
 
 def _mails(key: FieldKey, sides: Sides, desk: Desk) -> bool:
@@ -240,7 +257,7 @@ def _conflict_problem(settled: Settled, sides: Sides, desk: Desk) -> Problem:
         "both-changed",
         sides,
         reason=f"{conflict.key.name}{where} was changed on both sides",
-        hint="`syncd problems resolve ID --take local|remote` decides it.",
+        hint="`syncd problems resolve ID --take local|remote|both` decides it.",
         slot=f"{conflict.key.slot}/{conflict.key.name}",
         fields=(conflict.key.name,),
         base=values[0],

@@ -29,7 +29,7 @@ from syncd.core.mail import Mailing, MailPolicy
 from syncd.core.merge import ABSENT
 from syncd.core.owner import Owner
 from syncd.core.policies import Policy
-from syncd.core.state import ItemRecord, Problem, StoredStat, VerdictRecord
+from syncd.core.state import ItemRecord, Problem, StoredStat, VerdictKind, VerdictRecord
 from syncd.core.wire.ics_forms import NO_FORMS, Forms
 
 __all__ = [
@@ -131,7 +131,7 @@ class Desk:
     forms: Forms = NO_FORMS
     moving: frozenset[Uid] = frozenset()
 
-    def verdict(self, problem: ProblemId, exact: str) -> str:
+    def verdict(self, problem: ProblemId, exact: str) -> VerdictKind | Literal[""]:
         """What a person decided of exactly this, "" if nothing."""
         found = self.verdicts.get(problem)
         return found.kind if found is not None and found.exact in ("", exact) else ""

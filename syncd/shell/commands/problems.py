@@ -66,9 +66,9 @@ def _kind(problem: Problem) -> str:
 
 
 def _place(problem: Problem) -> str:
-    place = f"{problem.account}/{problem.calendar}"
-    if problem.file:
-        place += f"/{problem.file}"
+    parts = (problem.account, problem.calendar, problem.file)
+    # The state itself has neither account nor calendar.
+    place = "/".join(part for part in parts if part)
     return f"{place}:{problem.line}" if problem.line else place
 
 
@@ -133,13 +133,15 @@ _PLACEHOLDER = re.compile(r"(?<![\w-])ID(?![\w-])")
 
 
 def _print_problem(problem: Problem) -> None:
-    from syncd.shell.output import say
+    from syncd.shell.output import say, table
 
     say(f"{problem.id}  {_kind(problem)}  {problem.summary}".rstrip(), "bold")
     for name, value in _details(problem):
         say(f"  {name + ':':<9} {value}")
     for line in _effects(problem):
         say(f"    {line}")
+    if problem.kind == "conflict":
+        table(("", "before", "local", "remote"), _side_by_side(problem))
     if problem.hint:
         say(f"  {_PLACEHOLDER.sub(problem.id, problem.hint)}", "green")
 
@@ -152,16 +154,33 @@ def _details(problem: Problem) -> Iterator[tuple[str, str]]:
         yield "uid", problem.uid
     if problem.fields:
         yield "fields", ", ".join(problem.fields)
-    for name in ("base", "local", "remote"):
-        value = getattr(problem, name)
-        if value is not None:
-            yield name, _shown(value)
+
+
+def _side_by_side(problem: Problem) -> Iterator[tuple[str, str, str, str]]:
+    """The parts of a field in which the versions differ: before, in the file, on the service."""
+    name = problem.fields[0] if problem.fields else ""
+    values = (problem.base, problem.local, problem.remote)
+    parts = [value if isinstance(value, dict) else {"": value} for value in values]
+    for part in dict.fromkeys(key for one in parts for key in one):
+        cells = [_shown(one.get(part)) for one in parts]
+        if len(set(cells)) > 1:
+            yield f"{name} {part}".strip(), cells[0], cells[1], cells[2]
 
 
 def _shown(value: object) -> str:
     import json
 
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    match value:
+        case None:
+            return "-"
+        case str():
+            return value
+        case list():
+            return ", ".join(_shown(one) for one in value) or "-"
+        case {"address": address, **rest}:
+            return " ".join([str(address), *(str(one) for one in rest.values() if one)])
+        case _:
+            return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _effects(problem: Problem) -> list[str]:
@@ -262,12 +281,25 @@ _EFFECTS = {
 }
 
 
+def _taken_back(winner: str, kind: str) -> str | None:
+    """What comes of deciding anew what the policy had decided; None where that stays as it is."""
+    if kind == winner:
+        return None
+    if kind == "both":
+        return "The value that was put aside becomes a second event with a new UID, no attendees."
+    return "The value that was put aside comes back into the file, and from there to the service."
+
+
 def _print_effect(problem: Problem, kind: str) -> None:
     from syncd.shell.output import say
 
     say(f"{_place(problem)}  {problem.summary}".rstrip(), "bold")
     say(problem.reason)
     effect = _EFFECTS.get((problem.kind, kind)) or _EFFECTS.get((problem.code, kind))
-    say(effect if problem.needs_person and effect else "It is taken off the list.")
+    if problem.lost is not None and kind != "discarded":
+        effect = _taken_back(problem.lost.winner, kind)
+    elif not problem.needs_person:
+        effect = None
+    say(effect or "It is taken off the list.")
     for line in _effects(problem):
         say(f"  {line}")

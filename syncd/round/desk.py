@@ -30,7 +30,11 @@ def _nothing(event: str, facts: Mapping[str, Any]) -> None:
 
 @dataclass(slots=True)
 class Counts:
-    """What a round did, for `syncd status` and the log."""
+    """
+    What a round did, for `syncd status` and the log.
+
+    `drift` is what only the comparison of the whole brought to light: nothing had told of it.
+    """
 
     pulled: int = 0
     files_written: int = 0
@@ -42,6 +46,7 @@ class Counts:
     held: int = 0
     in_doubt: int = 0
     refused: int = 0
+    drift: int = 0
 
     def anything(self) -> bool:
         """Whether the round moved anything."""
@@ -54,7 +59,8 @@ class Bench:
     The tools of a round: both sides, the state, the clock, the rules.
 
     `denied`: since when the service has said 404 of events that it had a moment ago, on the
-    monotonic clock; the same from round to round.
+    monotonic clock; the same from round to round. `comparing`: whether what is read now is known
+    already, unless something went wrong before.
     """
 
     remote: Remote
@@ -68,6 +74,12 @@ class Bench:
     observe: Observe = _nothing
     counts: Counts = field(default_factory=Counts)
     denied: dict[GraphId, float] = field(default_factory=dict)
+    comparing: bool = False
+
+    def received(self, *, news: bool) -> None:
+        """Count an event that was read; `news`: it is not as the store has it."""
+        self.counts.pulled += 1
+        self.counts.drift += news and self.comparing
 
     @property
     def key(self) -> CalendarKey:

@@ -253,7 +253,7 @@ async def _found_changes(
         else:
             uid = record.uid
         changes.append(PutRemote(record_of(event, raw, uid, sweep, bench)))
-        bench.counts.pulled += 1
+        bench.received(news=record is None or record.raw != raw)
     return changes
 
 
@@ -295,6 +295,8 @@ async def _verify(
             alive += _readable(bench, answer)
     alive = await completed(bench, alive)
     changes += await _alive_changes(bench, alive, known, view)
+    if bench.comparing and kind == "unseen":
+        bench.counts.drift += sum(isinstance(one, DropRemote) for one in changes)
     for one in ids:
         if one not in kept:
             changes += [DropDoubt(Doubt(one, "removed")), DropDoubt(Doubt(one, "unseen"))]

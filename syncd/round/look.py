@@ -18,7 +18,7 @@ from syncd.core.state import (
     Restamp,
 )
 from syncd.core.wire.ics_read import FileItem, NotAnEvent, quick_uid, read
-from syncd.ports import FileSeen, FolderLook
+from syncd.ports import FileSeen, FolderLook, KnownFile
 from syncd.round.desk import Bench
 
 __all__ = ["LocalState", "read_folder"]
@@ -65,6 +65,7 @@ async def read_folder(bench: Bench, look: FolderLook) -> LocalState:
     state.names = {folded(name) for name in known_names}
     state.names |= {folded(one.name) for one in look.changed}
     state.names |= {folded(one.name) for one in look.trouble}
+    bench.counts.drift += _behind_the_stat(look, known_names)
     state.restamped = [Restamp(name, stat_of(stat)) for name, stat in look.restamped.items()]
     files = [_read_head(bench, seen) for seen in look.changed]
     uids = [one.uid for one in files if one.uid is not None]
@@ -76,6 +77,16 @@ async def read_folder(bench: Bench, look: FolderLook) -> LocalState:
     _sort_missing(state, names, look.missing)
     _sort_trouble(bench, state, look, names)
     return state
+
+
+def _behind_the_stat(look: FolderLook, known: Mapping[FileName, KnownFile]) -> int:
+    """Files that say something new although nothing but their bytes tells of it."""
+    return sum(
+        (before := known.get(one.name)) is not None
+        and before.stat == one.stat
+        and before.fingerprint not in ("", one.fingerprint)
+        for one in look.changed
+    )
 
 
 def _read_head(bench: Bench, seen: FileSeen) -> _File:

@@ -72,19 +72,40 @@ async def pull(bench: Bench, locals_: Mapping[Uid, LocalItem], *, true_up: bool)
     """
     pulled = Pulled()
     view = await bench.store.view(bench.key)
+    if true_up and view is not None and view.complete:
+        # What the service tells by itself comes first: the rest is what it did not tell.
+        view = await _pages(bench, view, Links(), pulled)
+        await ask_doubts(bench, view)
+        bench.comparing = view.complete
     fresh = await _due(bench, view, pulled, true_up=true_up)
     links = Links()
     if fresh is not None:
         view = _opened(view, fresh, bench.clock.now())
-        if bench.calendar.phase != "live":
-            links = await find_links(bench, locals_)
+    if await _is_linking(bench, locals_, fresh):
+        links = await find_links(bench, locals_)
     assert view is not None
     view = await _pages(bench, view, links, pulled)
     await _want(bench, links)
-    pulled.unsure = await ask_doubts(bench, view)
     if view.complete and view.true_up_at is None:
+        # What is gone comes first: an event that was made again takes the UID of the one before.
         pulled.unsure = await sweep(bench, view, whole=true_up)
+    else:
+        pulled.unsure = await ask_doubts(bench, view)
+    bench.comparing = False
     return pulled
+
+
+async def _is_linking(bench: Bench, locals_: Mapping[Uid, LocalItem], fresh: Window | None) -> bool:
+    """
+    Whether files are still to be linked, be it that an earlier attempt was cut short: what it had
+    learnt is lost, and a file that is not linked would be made a second event.
+    """
+    if bench.calendar.phase == "live":
+        return False
+    if fresh is not None:
+        return True
+    # A held import has been linked, and waits for a person, be it for days.
+    return bool(locals_) and not await bench.store.problems(bench.key, subject="*import")
 
 
 async def _due(bench: Bench, view: View | None, pulled: Pulled, *, true_up: bool) -> Window | None:
@@ -212,7 +233,7 @@ async def _row_changes(bench: Bench, rows: PageRows, view: View, links: Links) -
     known = await bench.store.remotes_by_id(bench.key, [*ids, *rows.removed])
     changes: list[Change] = [PutDoubt(Doubt(one, "series")) for one in rows.series]
     changes += _removed_changes(rows.removed, known)
-    seen: list[GraphId] = []
+    seen = [*rows.series]
     fresh: list[tuple[Row, bytes]] = []
     for event, raw in rows.singles:
         record = known.get(GraphId(event.id))
@@ -222,7 +243,7 @@ async def _row_changes(bench: Bench, rows: PageRows, view: View, links: Links) -
             seen.append(record.graph_id)
         else:
             changes.append(PutRemote(record_of(event, raw, record.uid, view.sweep, bench)))
-            bench.counts.pulled += 1
+            bench.received(news=record.etag != event.etag)
     if seen:
         changes.append(SeenRemote(tuple(seen), view.sweep))
     return changes + await _fresh_changes(bench, fresh, view, links)
@@ -264,5 +285,5 @@ async def _fresh_changes(
         uid = unique_uid(uids[event.id], GraphId(event.id), used)
         used.add(uid)
         changes.append(PutRemote(record_of(event, raw, uid, view.sweep, bench)))
-        bench.counts.pulled += 1
+        bench.received(news=True)
     return doubts + changes

@@ -13,11 +13,12 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from syncd.core.errors import SyncdError
-from syncd.core.ids import FileName, Fingerprint, GraphId, ProblemId, Uid
+from syncd.core.ids import AccountName, FileName, Fingerprint, GraphId, ProblemId, Uid
 from syncd.core.state import (
     CalendarKey,
     Change,
     Doubt,
+    HistoryRecord,
     ItemRecord,
     OutboxEntry,
     Problem,
@@ -372,6 +373,14 @@ class StateStore(Protocol):
         self, calendar: CalendarKey, side: Side, now: datetime, within: timedelta
     ) -> int:
         """How many deletions were carried out on a side within a time."""
+
+    async def homes(
+        self, account: AccountName, uids: Iterable[Uid]
+    ) -> dict[Uid, dict[CalendarKey, bool]]:
+        """In which calendars of an account UIDs have a file, and whether it is followed there."""
+
+    async def history(self, uid: Uid | None, most: int) -> list[HistoryRecord]:
+        """Changes, newest first."""
 
     async def commit(self, calendar: CalendarKey, changes: Sequence[Change]) -> None:
         """Carry out some changes of one calendar, all of them or none."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import assert_never
 
 from syncd.core.event import SHOWN_FIELDS, Item
 from syncd.core.ids import Fingerprint, Uid
@@ -167,53 +168,60 @@ Decision = (
 
 def decide(sides: Sides, policy: Policy) -> Decision:
     """Decide one item."""
-    known = sides.known
-    if isinstance(sides.local, Broken):
-        return HeldFile()
-    if isinstance(sides.local, Present) and sides.local.file.item is None:
-        return HeldFile()
-    if known is None or known.base_remote is None or known.base_local is None:
-        return _first_meeting(sides, policy)
-    return _again(sides, known, known.base_local, known.base_remote, policy)
-
-
-def _first_meeting(sides: Sides, policy: Policy) -> Decision:
-    """There is no common base."""
-    match sides.local, sides.remote:
-        case Present(file=FileItem(item=Item() as local)), Remote(item=remote):
-            met = agree(local, local_view(remote), policy, _times(sides))
-            return Merged(met, local, remote, adopting=True)
-        case Present(file=FileItem(item=Item() as local)), None:
-            return MakeEvent(local)
-        case ((Absent() | Same()), Remote()):
-            return MakeFile()
+    match sides.local:
+        case Broken():
+            return HeldFile()
+        case Present(file=file):
+            return HeldFile() if file.item is None else _decided(sides, file.item, policy)
+        case Same() | Absent():
+            return _decided(sides, sides.local, policy)
         case _:
-            return Forget() if isinstance(sides.local, Absent) else Nothing()
+            assert_never(sides.local)
+
+
+_Said = Item | Same | Absent
+"""What the folder says of an item."""
+
+
+def _decided(sides: Sides, said: _Said, policy: Policy) -> Decision:
+    known = sides.known
+    if known is None or known.base_remote is None or known.base_local is None:
+        return _first_meeting(sides, said, policy)
+    return _again(sides, said, known, known.base_local, known.base_remote, policy)
+
+
+def _first_meeting(sides: Sides, said: _Said, policy: Policy) -> Decision:
+    """There is no common base."""
+    if isinstance(said, Item):
+        if sides.remote is None:
+            return MakeEvent(said)
+        met = agree(said, local_view(sides.remote.item), policy, _times(sides, sides.remote))
+        return Merged(met, said, sides.remote.item, adopting=True)
+    if sides.remote is not None:
+        return MakeFile()
+    return Forget() if isinstance(said, Absent) else Nothing()
 
 
 def _again(
-    sides: Sides, known: ItemRecord, base_local: Item, base_remote: Item, policy: Policy
+    sides: Sides,
+    said: _Said,
+    known: ItemRecord,
+    base_local: Item,
+    base_remote: Item,
+    policy: Policy,
 ) -> Decision:
-    match sides.local, sides.remote:
-        case Absent(), None:
-            return Forget()
-        case Absent(), Remote(item=remote):
-            if known.file is None:
-                return MakeFile()
-            moved = _edited(base_remote, remote)
-            return RestoreFile() if moved else DeleteEvent()
-        case Same(), None:
-            return DeleteFile() if known.file is not None else Forget()
-        case Same(), Remote(item=remote):
-            if known.file is None:
-                return MakeFile()
-            return _merged(sides, base_local, base_remote, base_local, remote, policy)
-        case Present(file=FileItem(item=Item() as local)), None:
-            return _gone_on_service(known, base_local, local)
-        case Present(file=FileItem(item=Item() as local)), Remote(item=remote):
-            return _merged(sides, base_local, base_remote, local, remote, policy)
-        case _:
-            return Nothing()
+    remote = sides.remote
+    if isinstance(said, Item):
+        if remote is None:
+            return _gone_on_service(known, base_local, said)
+        return _merged(sides, remote, base_local, base_remote, said, policy)
+    if remote is None:
+        return Forget() if isinstance(said, Absent) or known.file is None else DeleteFile()
+    if known.file is None:
+        return MakeFile()
+    if isinstance(said, Same):
+        return _merged(sides, remote, base_local, base_remote, base_local, policy)
+    return RestoreFile() if _edited(base_remote, remote.item) else DeleteEvent()
 
 
 def _edited(base: Item, now: Item) -> bool:
@@ -232,15 +240,20 @@ def _gone_on_service(known: ItemRecord, base_local: Item, local: Item) -> Decisi
 
 
 def _merged(
-    sides: Sides, base_local: Item, base_remote: Item, local: Item, remote: Item, policy: Policy
+    sides: Sides,
+    remote: Remote,
+    base_local: Item,
+    base_remote: Item,
+    local: Item,
+    policy: Policy,
 ) -> Decision:
-    found = merge(base_local, base_remote, local, remote, policy, _times(sides))
+    times = _times(sides, remote)
+    found = merge(base_local, base_remote, local, remote.item, policy, times)
     if not (found.push or found.pull or found.agreed or found.conflicts):
         return Nothing()
-    return Merged(found, local, remote)
+    return Merged(found, local, remote.item)
 
 
-def _times(sides: Sides) -> Times:
-    assert sides.remote is not None
-    seen = sides.remote.record.seen_at
+def _times(sides: Sides, remote: Remote) -> Times:
+    seen = remote.record.seen_at
     return Times(sides.local.saved_at if isinstance(sides.local, Present) else seen, seen)

@@ -21,6 +21,7 @@ from syncd.core.wire.dialects.graph_v1 import DeltaPage
 from syncd.core.wire.graph import Row, decode_row
 
 __all__ = [
+    "NO_IDS",
     "Endless",
     "LoopGuard",
     "PageRows",
@@ -35,6 +36,8 @@ MARGIN_DAYS = 31
 
 MOST_PAGES = 20_000
 SAME_PAGE_AGAIN = 3
+NO_IDS = frozenset(("", ".", ".."))
+"""As a part of an address these would mean what holds the event: its calendar, its mailbox."""
 MOST_EMPTY_PAGES = 300
 """Graph documents empty pages, not hundreds in a row: what goes on so is read plainly instead."""
 
@@ -83,7 +86,9 @@ def read_rows(page: DeltaPage) -> PageRows:
     for raw in page.value:
         try:
             head = decode_row(raw)
-            if head.removed is not None:
+            if head.id in NO_IDS:
+                unreadable += 1
+            elif head.removed is not None:
                 removed[GraphId(head.id)] = None
                 singles.pop(head.id, None)
             elif head.type == "seriesMaster":

@@ -15,6 +15,7 @@ __all__ = [
     "ConfigError",
     "DiskTrouble",
     "ExitCode",
+    "LinkAstray",
     "LoginNeeded",
     "RefusedByService",
     "ServiceDown",
@@ -104,6 +105,10 @@ class BadAnswer(SyncdError):
     retryable = True
     exit_code = ExitCode.PASSES
     hint = "Nothing to do; the next round asks again."
+
+
+class LinkAstray(BadAnswer):
+    """A link of the service leads to another host, or to no address at all; nothing was sent."""
 
 
 class RefusedByService(SyncdError):

@@ -46,20 +46,29 @@ Verdict = Emptied | TooMany | None
 
 
 def judge(
-    planned: int, *, vanished: int, recent: int, known_now: int, limit: DeletionLimit
+    planned: int,
+    *,
+    vanished: int,
+    recent: int,
+    known_now: int,
+    limit: DeletionLimit,
+    had: int | None = None,
 ) -> Verdict:
     """
     Judge the deletions planned for one calendar and side.
 
     Args:
-        planned: deletions of this round. vanished: these, and those that wait for other reasons.
-        recent: deletions of the hour before it.
-        known_now: items that side had before this round.
+        planned: deletions of this round. recent: deletions of the hour before it.
+        vanished: what is gone from that side, whatever is planned for it: a deletion that waits for
+            other reasons, and what is put back, have left the side as empty.
+        known_now: items of the calendar, without the recent deletions.
+        had: of `known_now`, what that side had before; all, if not given.
     """
     if vanished == 0:
         return None
-    if vanished >= known_now and vanished >= EMPTIED_FROM:
-        return Emptied(known_now)
+    had = known_now if had is None else had
+    if vanished >= had and vanished >= EMPTIED_FROM:
+        return Emptied(had)
     if planned and limit.exceeded(planned + recent, known=known_now + recent):
         return TooMany(planned + recent, known_now + recent)
     return None

@@ -8,7 +8,7 @@ attendees, except where only categories, reminder or our own extended properties
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 from syncd.core.event import Event
 from syncd.core.owner import Owner
@@ -41,6 +41,8 @@ class MailPolicy:
                 return self.cancellations
             case "responses":
                 return self.responses
+            case _:
+                assert_never(kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,14 +235,13 @@ def overlay(onto: Item, keys: frozenset[FieldKey], source: Item) -> Item:
         elif (merge_of := _LISTS.get(key.name)) is not None:
             guests = merge_of(master.attendees, source.master.attendees)
             master = msgspec.structs.replace(master, attendees=guests)
-        elif key.name in _MEMBERS:
+        else:
             names = (key.name, *WITH_BODY) if key.name == "body" else (key.name,)
             given = {name: getattr(source.master, name) for name in names}
             master = msgspec.structs.replace(master, **given)
     return _overlay_slots(Item(master, recurrence, onto.overrides, onto.cancelled), keys, source)
 
 
-_MEMBERS = frozenset(Event.__struct_fields__)
 Guests = tuple[Attendee, ...]
 
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from yarl import URL
 
-from syncd.core.errors import BadAnswer, ConfigError
+from syncd.core.errors import ConfigError, LinkAstray
 
 __all__ = ["ServiceRoot", "is_loopback"]
 
@@ -21,6 +21,9 @@ __all__ = ["ServiceRoot", "is_loopback"]
 # Everything else (spaces, line ends, backslashes, letters beyond ASCII) is percent-encoded, so
 # that no link can break out of the request line or mean another host to another parser.
 _URI_CHARACTERS = "%:/?#[]@!$&'()*+,;=~-._"
+
+# RFC 3986 section 5.2.4: whoever normalises a path takes these for steps, encoded or not.
+_UPWARDS = frozenset((".", ".."))
 
 Origin = tuple[str, str, int]
 
@@ -61,18 +64,21 @@ class ServiceRoot:
         """
         Return the absolute address of a path below the root, or of a link that the service gave.
 
-        Raises: BadAnswer: the link names another scheme, host or port, or hides a user in it.
+        Raises: LinkAstray: the link names another scheme, host or port, or hides a user in it; or
+        it holds an id that would lead up to what holds the thing.
         """
         address = self.url + _escaped(path) if path.startswith("/") else _escaped(path)
         if _origin(address) != self.origin:
-            raise BadAnswer("a link of the service leads to another host and was not followed")
+            raise LinkAstray("a link of the service leads to another host and was not followed")
+        if not _UPWARDS.isdisjoint(urlsplit(address).path.lower().replace("%2e", ".").split("/")):
+            raise LinkAstray("a link of the service leads upwards and was not followed")
         return address
 
     def below(self, path: str) -> str | None:
         """
         Return the address relative to the root, beginning with "/"; None if it lies elsewhere.
 
-        Raises: BadAnswer: as `locate`.
+        Raises: LinkAstray: as `locate`.
         """
         address = self.locate(path)
         relative = address.removeprefix(self.url)

@@ -16,7 +16,7 @@ from syncd.core.delta import (
     LoopGuard,
     Window,
 )
-from syncd.core.errors import BadAnswer, RefusedByService
+from syncd.core.errors import BadAnswer
 from syncd.core.event import AllDay, Item, When, slot_of
 from syncd.core.ids import GraphId, Uid
 from syncd.core.recurrence import occurrences
@@ -410,30 +410,19 @@ async def _is_shown(bench: Bench, event: RemoteEvent, view: View) -> bool:
         request = bench.dialect.follow(page.next_link, "calendarView")
 
 
-async def sweep(bench: Bench, view: View, *, whole: bool) -> int:
+async def sweep(bench: Bench, view: View) -> int:
     """
-    After a whole view: ask for what it should have shown and did not.
+    After a whole view: ask for all that it did not show.
 
-    At the true-up (`whole`) what lies outside the window is asked for as well.
+    What lies outside the window is asked for as well, whatever made the view a fresh one: it counts
+    as the last true-up, and tokens that die again and again must not put that off for ever.
     Returns: how much the next round asks again.
     """
-    window = Window(view.start, view.end)
     unseen = await bench.store.unseen(bench.key, view.sweep)
-    doubts = [
-        PutDoubt(Doubt(record.graph_id, "unseen"))
-        for record in unseen
-        if whole or _expected_in(record, window, bench)
-    ]
+    doubts = [PutDoubt(Doubt(record.graph_id, "unseen")) for record in unseen]
     await bench.store.commit(bench.key, doubts)
     unsure = await ask_doubts(bench, view)
     if view.link is not None:
         swept = replace(view, true_up_at=bench.clock.now())
         await bench.store.commit(bench.key, [PutView(swept)])
     return unsure
-
-
-def _expected_in(record: RemoteRecord, window: Window, bench: Bench) -> bool:
-    try:
-        return _overlaps(read_item(decode_event(record.raw), bench.owner), window, bench)
-    except (ValueError, msgspec.DecodeError, RefusedByService):
-        return True

@@ -91,6 +91,8 @@ async def _doubtful_create(
     verdict = verdicts.get(_doubt_id(bench, entry))
     if found is None and verdict is not None:
         return await _create_told(bench, entry, verdict)
+    if found is None and await _is_listed(bench, entry):
+        return False
     if found is None:
         outcome = (await bench.remote.write_all([request_of(bench, entry)]))[0]
         match outcome:
@@ -107,6 +109,8 @@ async def _doubtful_create(
                 return False
             case Unsent(error):
                 raise error
+            case _:
+                assert_never(outcome)
     event, raw = found
     records = await bench.store.items(bench.key, [entry.uid])
     record = records.get(entry.uid, ItemRecord(entry.uid))
@@ -121,6 +125,12 @@ async def _doubtful_create(
         ],
     )
     return True
+
+
+async def _is_listed(bench: Bench, entry: OutboxEntry) -> bool:
+    """Whether a person is asked already: until they answer, it is looked for and not sent."""
+    listed = await bench.store.problems(bench.key, subject=entry.uid)
+    return any(one.id == _doubt_id(bench, entry) for one in listed)
 
 
 async def _create_told(bench: Bench, entry: OutboxEntry, verdict: VerdictRecord) -> bool:
@@ -176,7 +186,7 @@ async def _doubtful_delete(bench: Bench, entry: OutboxEntry, round_: RoundId) ->
         bench.counts.deleted += 1
         history = sent(bench, entry, round_, record.content)
         await bench.store.commit(
-            bench.key, [drop, *_spent(bench, entry), *gone_changes(bench, entry), *history]
+            bench.key, [drop, *_spent(bench, entry), *await gone_changes(bench, entry), *history]
         )
         return True
     # It answers: there after all, or in Deleted Items. The view decides; then it is planned anew.
@@ -214,7 +224,7 @@ async def _doubtful_change(
             ],
         )
         return True
-    return await _no_effect(bench, entry, round_, verdicts)
+    return await _no_effect(bench, entry, record, round_, verdicts)
 
 
 def _took_effect(entry: OutboxEntry, item: Item) -> bool:
@@ -236,7 +246,11 @@ def _same(name: str, wanted: Any, there: Any) -> bool:
 
 
 async def _no_effect(
-    bench: Bench, entry: OutboxEntry, round_: RoundId, verdicts: dict[Any, VerdictRecord]
+    bench: Bench,
+    entry: OutboxEntry,
+    record: ItemRecord,
+    round_: RoundId,
+    verdicts: dict[Any, VerdictRecord],
 ) -> bool:
     """Nothing of the write is seen: a silent one is planned anew, a mailing one is watched."""
     age_s = (bench.clock.now() - entry.since).total_seconds()
@@ -244,7 +258,7 @@ async def _no_effect(
     if entry.kind == "respond" and entry.mail_kind:
         verdict = verdicts.get(_doubt_id(bench, entry))
         if verdict is not None and verdict.kind in ("approved", "discarded"):
-            return await _told(bench, entry, verdict)
+            return await _told(bench, entry, record, verdict)
         if 0 <= age_s < CANNOT_TELL_S:
             return False
         return await _cannot_tell(bench, entry)
@@ -260,13 +274,13 @@ async def _no_effect(
     return True
 
 
-async def _told(bench: Bench, entry: OutboxEntry, verdict: VerdictRecord) -> bool:
+async def _told(
+    bench: Bench, entry: OutboxEntry, record: ItemRecord, verdict: VerdictRecord
+) -> bool:
     """A person said "send again" (approved: planned anew) or "was sent" (discarded: agreed)."""
     changes: list[Change] = [DropOutbox(entry.number), ClearVerdict(verdict.problem)]
     if verdict.kind == "discarded":
-        records = await bench.store.items(bench.key, [entry.uid])
-        if entry.uid in records:
-            changes.append(PutItem(agreed_record(records[entry.uid], entry)))
+        changes.append(PutItem(agreed_record(record, entry)))
     await bench.store.commit(bench.key, [*changes, Todo(entry.uid), PutProblems(entry.uid)])
     return True
 

@@ -39,7 +39,8 @@ class LocalState:
     """
     What one look at the folder says, by UID.
 
-    `missing` are known UIDs whose file is gone and that turned up under no other name here;
+    `missing` are known UIDs whose file is gone and that turned up under no other name here, in two
+    looks; `absent` those of the last look alone, of which some may only just have gone;
     `whole` is False when the folder was not looked at.
     """
 
@@ -48,6 +49,7 @@ class LocalState:
     files: dict[Uid, FileSeen] = field(default_factory=dict)
     broken: dict[Uid, tuple[FileSeen, Unreadable]] = field(default_factory=dict)
     missing: set[Uid] = field(default_factory=set)
+    absent: set[Uid] = field(default_factory=set)
     renamed: dict[Uid, FileName] = field(default_factory=dict)
     loose: list[Problem] = field(default_factory=list)
     restamped: list[Restamp] = field(default_factory=list)

@@ -21,7 +21,7 @@ from syncd.core.delta import (
     next_view,
     read_rows,
 )
-from syncd.core.errors import BadAnswer
+from syncd.core.errors import BadAnswer, LinkAstray
 from syncd.core.ids import GraphId, Uid
 from syncd.core.state import (
     Change,
@@ -75,7 +75,7 @@ async def pull(bench: Bench, locals_: Mapping[Uid, LocalItem], *, true_up: bool)
     if true_up and view is not None and view.complete:
         # What the service tells by itself comes first: the rest is what it did not tell.
         view = await _pages(bench, view, Links(), pulled)
-        await ask_doubts(bench, view)
+        await _settled(bench, view)
         bench.comparing = view.complete
     fresh = await _due(bench, view, pulled, true_up=true_up)
     links = Links()
@@ -86,11 +86,7 @@ async def pull(bench: Bench, locals_: Mapping[Uid, LocalItem], *, true_up: bool)
     assert view is not None
     view = await _pages(bench, view, links, pulled)
     await _want(bench, links)
-    if view.complete and view.true_up_at is None:
-        # What is gone comes first: an event that was made again takes the UID of the one before.
-        pulled.unsure = await sweep(bench, view, whole=true_up)
-    else:
-        pulled.unsure = await ask_doubts(bench, view)
+    pulled.unsure = await _settled(bench, view)
     bench.comparing = False
     return pulled
 
@@ -106,6 +102,14 @@ async def _is_linking(bench: Bench, locals_: Mapping[Uid, LocalItem], fresh: Win
         return True
     # A held import has been linked, and waits for a person, be it for days.
     return bool(locals_) and not await bench.store.problems(bench.key, subject="*import")
+
+
+async def _settled(bench: Bench, view: View) -> int:
+    """Ask for all that the pages only hinted at; how much the next round asks again."""
+    if view.complete and view.true_up_at is None:
+        # What is gone comes first: an event that was made again takes the UID of the one before.
+        return await sweep(bench, view)
+    return await ask_doubts(bench, view)
 
 
 async def _due(bench: Bench, view: View | None, pulled: Pulled, *, true_up: bool) -> Window | None:
@@ -155,8 +159,8 @@ async def _pages(bench: Bench, view: View, links: Links, pulled: Pulled) -> View
     guard = LoopGuard()
     restarted = False
     while True:
-        answer = await _page(bench, view)
-        if is_dead_token(answer) and view.link is not None and not restarted:
+        answer = await _page(bench, view, or_none=not restarted)
+        if answer is None:
             restarted = True
             view = await _reopened(bench, view)
             continue
@@ -178,12 +182,22 @@ async def _pages(bench: Bench, view: View, links: Links, pulled: Pulled) -> View
             return view
 
 
-async def _page(bench: Bench, view: View) -> Answer:
+async def _page(bench: Bench, view: View, *, or_none: bool) -> Answer | None:
+    """
+    The next page; with `or_none`, None for a link that is dead or leads astray.
+
+    A link that led astray once would stop every round to come: a fresh view gets another.
+    """
     if view.link is None:
         request = bench.dialect.delta(bench.calendar.id, view.start, view.end)
-    else:
-        request = bench.dialect.follow(view.link, "delta")
-    return await bench.remote.read(request)
+        return await bench.remote.read(request)
+    try:
+        answer = await bench.remote.read(bench.dialect.follow(view.link, "delta"))
+    except LinkAstray:
+        if or_none:
+            return None
+        raise
+    return None if or_none and is_dead_token(answer) else answer
 
 
 def _without_link(view: View) -> View:

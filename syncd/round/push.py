@@ -15,7 +15,7 @@ from typing import assert_never
 
 import msgspec
 
-from syncd.core.errors import LoginNeeded, RefusedByService, SyncdError
+from syncd.core.errors import LoginNeeded, SyncdError
 from syncd.core.ids import GraphId, RoundId, TransactionId, Uid
 from syncd.core.plan import ItemPlan, Write
 from syncd.core.state import (
@@ -25,8 +25,9 @@ from syncd.core.state import (
 )
 from syncd.ports import Answered, Lost, Unsent, WriteOutcome
 from syncd.round.desk import Bench
-from syncd.round.requests import occurrence_id, request_of, settle_missing
+from syncd.round.requests import request_of
 from syncd.round.settle import Leaving, reread_series, settle_accepted, settle_refused
+from syncd.round.targets import Target, targets
 
 __all__ = ["Pushed", "push"]
 
@@ -62,7 +63,9 @@ async def _push_some(
     bench: Bench, heads: Sequence[tuple[ItemPlan, Write]], round_: RoundId, pushed: Pushed
 ) -> set[Uid]:
     """Send one write of each item; the UIDs whose write was accepted."""
-    leaving = await _prepared(bench, heads, pushed)
+    found, again = await targets(bench, heads)
+    pushed.again |= again
+    leaving = [_leaving(bench, one) for one in found]
     numbers = await bench.store.new_outbox(bench.key, [one.entry for one in leaving])
     leaving = [
         replace(one, entry=replace(one.entry, number=number))
@@ -80,32 +83,8 @@ async def _push_some(
     return accepted
 
 
-async def _prepared(
-    bench: Bench, heads: Sequence[tuple[ItemPlan, Write]], pushed: Pushed
-) -> list[Leaving]:
-    """Find the ids of occurrences, build bodies and requests."""
-    leaving = []
-    for plan, write in heads:
-        graph_id = write.graph_id
-        if write.slot and graph_id is None:
-            graph_id = await _found_occurrence(bench, plan, write.slot)
-            if graph_id is None:
-                pushed.again |= await settle_missing(bench, plan, write)
-                continue
-        leaving.append(_leaving(bench, plan, write, graph_id))
-    return leaving
-
-
-async def _found_occurrence(bench: Bench, plan: ItemPlan, slot: str) -> GraphId | None:
-    """One series that may not or cannot be read is no reason to hold up all other writes."""
-    try:
-        return await occurrence_id(bench, plan, slot)
-    except (RefusedByService, ValueError, msgspec.DecodeError) as error:
-        bench.observe("event.unreadable", {"reason": str(error)[:200]})
-        return None
-
-
-def _leaving(bench: Bench, plan: ItemPlan, write: Write, graph_id: GraphId | None) -> Leaving:
+def _leaving(bench: Bench, target: Target) -> Leaving:
+    plan, write = target.plan, target.write
     transaction = TransactionId(str(uuid.uuid4())) if write.kind == "create" else None
     body = dict(write.body)
     if transaction is not None:
@@ -116,7 +95,7 @@ def _leaving(bench: Bench, plan: ItemPlan, write: Write, graph_id: GraphId | Non
         plan.uid,
         write.kind,
         write.slot,
-        graph_id,
+        target.graph_id,
         write.action,
         encoded,
         transaction,
@@ -124,7 +103,7 @@ def _leaving(bench: Bench, plan: ItemPlan, write: Write, graph_id: GraphId | Non
         bench.clock.now(),
         tuple(sorted((key.slot, key.name) for key in write.keys)),
         write.expects,
-        write.before_etag,
+        target.etag,
         write.mailing.to if write.mailing else (),
         write.mailing.kind if write.mailing else "",
     )

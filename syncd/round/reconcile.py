@@ -1,9 +1,13 @@
-"""Every item that moved on either side, brought together, decided and planned; nothing is done."""
+"""
+Every item that moved on either side, brought together, decided and planned.
+
+Nothing is done, but what a person decided of a list is kept for each of its items.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -12,9 +16,8 @@ from syncd.core.basis import brought_up, steady
 from syncd.core.decide import (
     Absent,
     Broken,
-    DeleteEvent,
-    DeleteFile,
     Local,
+    MakeEvent,
     Nothing,
     Present,
     Remote,
@@ -35,6 +38,7 @@ from syncd.core.plan import (
     split_of,
     split_plans,
 )
+from syncd.core.plan.guarding import DELETIONS, Held, verdict_changes
 from syncd.core.policies import POLICIES
 from syncd.core.state import (
     ItemRecord,
@@ -75,13 +79,49 @@ class Moves:
 NO_MOVES = Moves()
 
 
+@dataclass(slots=True)
+class Tally:
+    """
+    What the guards know of both sides besides the plans.
+
+    `items`, `files` and `events` are known as planning begins: by then the service's news are
+    stored, and no file is touched. `gone` are UIDs of which the service's event is not there any
+    more; of `events`, so many are `fresh` that no item is known by.
+    """
+
+    items: int
+    files: int
+    events: int
+    gone: set[Uid] = field(default_factory=set)
+    fresh: int = 0
+
+    def note(self, sides: Sequence[Sides], unreadable: Sequence[Sides]) -> None:
+        """Count some items; an event that cannot be read is there all the same."""
+        self.gone |= {one.uid for one in sides if one.remote is None and _is_followed(one)}
+        there = [*(one for one in sides if one.remote is not None), *unreadable]
+        self.fresh += sum(not _is_followed(one) for one in there)
+
+
+def _is_followed(sides: Sides) -> bool:
+    known = sides.known
+    return known is not None and known.graph_id is not None and not known.local_only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundDesk(Desk):
+    """What planning needs to know, and what the guards count while all items pass by."""
+
+    tally: Tally
+
+
 async def planned(
-    bench: Bench, local: LocalState, moves: Moves, desk: Desk, waiting: set[Uid]
+    bench: Bench, local: LocalState, moves: Moves, desk: RoundDesk, waiting: set[Uid]
 ) -> AsyncIterator[list[ItemPlan]]:
     """Decide and plan every item that moved on either side, some hundred at a time."""
     async for uids in _moved(bench, local, desk):
         wanted = [uid for uid in uids if uid not in waiting and uid not in moves.away]
         sides, unreadable = await _sides(bench, wanted, local)
+        desk.tally.note(sides, unreadable)
         yield [
             *[plan for one in sides for plan in await _plans(bench, one, local, desk)],
             *(_unread(one, desk) for one in unreadable),
@@ -104,8 +144,9 @@ async def _moved(bench: Bench, local: LocalState, desk: Desk) -> AsyncIterator[S
         yield [uid for uid in uids if uid not in seen]
 
 
-async def planning_desk(bench: Bench, local: LocalState, moves: Moves) -> Desk:
+async def planning_desk(bench: Bench, local: LocalState, moves: Moves) -> RoundDesk:
     calendar, rules = bench.calendar, bench.rules
+    counts = await bench.store.counts(bench.key)
     names = local.names
 
     holders = {folded(one.name): uid for uid, one in local.files.items()}
@@ -120,7 +161,7 @@ async def planning_desk(bench: Bench, local: LocalState, moves: Moves) -> Desk:
         names.add(folded(name))
         return name
 
-    return Desk(
+    return RoundDesk(
         account=calendar.account,
         calendar=calendar.id,
         calendar_name=calendar.name,
@@ -137,6 +178,7 @@ async def planning_desk(bench: Bench, local: LocalState, moves: Moves) -> Desk:
         new_name=new_name,
         forms=rules.forms,
         moving=moves.here | moves.away | moves.done,
+        tally=Tally(counts["items"], counts["files"], counts["events"]),
     )
 
 
@@ -250,30 +292,70 @@ def _as_seen(known: ItemRecord, sides: Sides) -> ItemRecord:
 
 
 async def guarded(
-    bench: Bench, plans: list[ItemPlan], local: LocalState, desk: Desk, moves: Moves
+    bench: Bench, plans: list[ItemPlan], local: LocalState, desk: RoundDesk, moves: Moves
 ) -> tuple[list[ItemPlan], list[Problem]]:
     """The guards that look at all items together, and what they hold."""
+    if local.standing == "ours":
+        desk = await _with_item_verdicts(bench, plans, local, desk)
     plans, problems = hold_creations(plans, bench.calendar.phase, bench.rules.max_imports, desk)
-    if any(isinstance(plan.decision, DeleteEvent | DeleteFile) for plan in plans):
+    if any(isinstance(plan.decision, _ALL_DELETIONS) for plan in plans):
         moved = [plan for plan in plans if plan.uid in moves.done]
         others = [plan for plan in plans if plan.uid not in moves.done]
-        others, held = await _deletions_guarded(bench, others, desk)
+        others, held = await _deletions_guarded(bench, others, local, desk, moves)
         plans, problems = [*others, *moved], problems + held
     return plans, problems + _folder_problem(local, desk)
 
 
+_ALL_DELETIONS = (*DELETIONS["local"], *DELETIONS["remote"])
+
+
+async def _with_item_verdicts(
+    bench: Bench, plans: list[ItemPlan], local: LocalState, desk: RoundDesk
+) -> RoundDesk:
+    """What a person decided of a list, kept for each of its items before any of them is touched."""
+    if not desk.verdicts:
+        return desk
+    waiting = {entry.uid for entry in await bench.store.outbox(bench.key)}
+    new = {plan.uid for plan in plans if isinstance(plan.decision, MakeEvent)}
+    about: dict[Held, set[Uid]] = {
+        "local": local.missing | waiting,
+        "remote": desk.tally.gone | waiting,
+        "import": new | waiting,
+    }
+    changes = [one for held, uids in about.items() for one in verdict_changes(held, uids, desk)]
+    await bench.store.commit(bench.key, changes)
+    return replace(desk, verdicts=await bench.store.verdicts())
+
+
 async def _deletions_guarded(
-    bench: Bench, plans: list[ItemPlan], desk: Desk
+    bench: Bench, plans: list[ItemPlan], local: LocalState, desk: RoundDesk, moves: Moves
 ) -> tuple[list[ItemPlan], list[Problem]]:
-    known_now = (await bench.store.counts(bench.key))["items"]
     problems: list[Problem] = []
-    sides: tuple[Side, ...] = ("local", "remote")
-    for side in sides:
-        recent = await bench.store.recent_deletions(bench.key, side, bench.true_now(), HOUR)
-        figures = DeletionCounts(recent, known_now, bench.rules.limit)
-        plans, problem = hold_deletions(plans, side, figures, desk)
+    for side, counts in (await _deletion_counts(bench, local, desk.tally, moves)).items():
+        plans, problem = hold_deletions(plans, side, counts, desk)
         problems += [problem] if problem is not None else []
     return plans, problems
+
+
+async def _deletion_counts(
+    bench: Bench, local: LocalState, tally: Tally, moves: Moves
+) -> dict[Side, DeletionCounts]:
+    now = bench.true_now()
+    by_local = await bench.store.recent_deletions(bench.key, "local", now, HOUR)
+    by_remote = await bench.store.recent_deletions(bench.key, "remote", now, HOUR)
+    known = tally.items + by_local + by_remote
+    # A deletion whose answer was lost may have been carried out.
+    lost = [one for one in await bench.store.outbox(bench.key) if one.kind == "delete"]
+    by_local += len({one.uid for one in lost} - moves.done)
+    absent = local.missing | local.absent
+    missing = absent - moves.away - moves.done
+    elsewhere = absent - missing
+    files, limit = tally.files - len(elsewhere), bench.rules.limit
+    had = tally.events - tally.fresh + len(tally.gone)
+    return {
+        "local": DeletionCounts(by_local, known, len(missing), files, limit),
+        "remote": DeletionCounts(by_remote, known, len(tally.gone), had, limit),
+    }
 
 
 _STANDING = {

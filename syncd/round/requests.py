@@ -1,15 +1,14 @@
-"""The request of each journaled write, and the ids of occurrences."""
+"""The request of each journaled write, and the occurrences that writes meet."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 
 from syncd.core.errors import SyncdError
-from syncd.core.ids import GraphId
 from syncd.core.plan import ItemPlan, Write, problem_id, refusal_digest
 from syncd.core.state import (
     Doubt,
@@ -19,12 +18,18 @@ from syncd.core.state import (
     PutProblems,
     RemoteRecord,
 )
-from syncd.core.wire.graph import decode_event, exception_slots, occurrence_slots, read_item
+from syncd.core.wire.graph import (
+    RemoteEvent,
+    decode_event,
+    exception_slots,
+    occurrence_slots,
+    read_item,
+)
 from syncd.ports import Request
 from syncd.round.desk import Bench
 from syncd.round.doubts import refetch
 
-__all__ = ["occurrence_id", "request_of", "settle_missing"]
+__all__ = ["occurrence_of", "request_of", "settle_missing"]
 
 
 def request_of(bench: Bench, entry: OutboxEntry) -> Request:
@@ -42,15 +47,17 @@ def request_of(bench: Bench, entry: OutboxEntry) -> Request:
         case "respond":
             action: Any = entry.action
             return dialect.respond(calendar, entry.graph_id, action, entry.body)
+        case _:
+            assert_never(entry.kind)
 
 
 def _if_match(etag: str) -> dict[str, str]:
     return {"If-Match": etag} if etag else {}
 
 
-async def occurrence_id(bench: Bench, plan: ItemPlan, slot: str) -> GraphId | None:
+async def occurrence_of(bench: Bench, plan: ItemPlan, slot: str) -> tuple[RemoteEvent, bool] | None:
     """
-    The id of the occurrence that stands for a slot.
+    The occurrence that stands for a slot, and whether it was asked for just now.
 
     An exception is known by its series; a plain occurrence is found among the instances around
     its start by that start, never by "the first of that day".
@@ -59,7 +66,7 @@ async def occurrence_id(bench: Bench, plan: ItemPlan, slot: str) -> GraphId | No
     assert remote is not None
     for day, exception in exception_slots(remote.event, bench.owner).items():
         if day.isoformat() == slot:
-            return GraphId(exception.id)
+            return exception, False
     around = datetime.fromisoformat(f"{slot}T00:00:00+00:00")
     request = bench.dialect.instances(
         bench.calendar.id,
@@ -70,11 +77,11 @@ async def occurrence_id(bench: Bench, plan: ItemPlan, slot: str) -> GraphId | No
     page = bench.dialect.read_list(await bench.remote.read(request), "instances")
     plain = [event for raw in page.value if (event := decode_event(raw)).type == "occurrence"]
     found = [
-        GraphId(event.id)
+        event
         for day, event in occurrence_slots(plain, remote.event, bench.owner)
         if day.isoformat() == slot
     ]
-    return found[0] if len(found) == 1 else None
+    return (found[0], True) if len(found) == 1 else None
 
 
 async def settle_missing(bench: Bench, plan: ItemPlan, write: Write) -> bool:

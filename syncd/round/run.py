@@ -16,6 +16,7 @@ from syncd.core.decide import (
     DeleteEvent,
     DeleteFile,
     Forget,
+    KeepText,
     MakeEvent,
     Present,
 )
@@ -39,6 +40,7 @@ from syncd.core.zones import WindowsZone, instant
 from syncd.round.desk import Bench, Counts
 from syncd.round.files import write_files
 from syncd.round.in_doubt import settle_doubts
+from syncd.round.interrupted import settle_interrupted
 from syncd.round.linking import LocalItem
 from syncd.round.look import LocalState
 from syncd.round.pull import Pulled, pull
@@ -95,6 +97,7 @@ async def run_round(
         local, moves = await look_again()
     if local.whole:
         # Otherwise nothing moved on either side: such a round costs the same for any size.
+        await settle_interrupted(bench, local)
         await _reconcile(bench, local, moves, round_, report)
     report.watching = len(report.waiting) - await _listed(bench, report.waiting) + report.unsure
     report.again |= report.watching > 0
@@ -148,7 +151,10 @@ async def _reconcile(
 
 
 def _is_weighed(plan: ItemPlan) -> bool:
-    return bool(plan.writes) or isinstance(plan.decision, (DeleteEvent, DeleteFile, MakeEvent))
+    return bool(plan.writes) or isinstance(plan.decision, _WEIGHED)
+
+
+_WEIGHED = (DeleteEvent, DeleteFile, KeepText, MakeEvent)
 
 
 async def _apply_files(

@@ -88,7 +88,7 @@ async def settle_accepted(
             bench.counts.updated += 1
         case "delete":
             assert entry.graph_id is not None
-            changes += gone_changes(bench, entry)
+            changes += await gone_changes(bench, entry)
             bench.counts.deleted += 1
         case "patch" | "delete-occurrence" | "respond":
             changes.append(PutItem(agreed_record(record, entry)))
@@ -212,13 +212,15 @@ def agreed_record(record: ItemRecord, entry: OutboxEntry, answer: Item | None = 
     )
 
 
-def gone_changes(bench: Bench, entry: OutboxEntry) -> list[Change]:
+async def gone_changes(bench: Bench, entry: OutboxEntry) -> list[Change]:
+    """An event that was deleted; one whose file moved to another calendar is no deletion."""
     assert entry.graph_id is not None
-    return [
-        DropRemote(entry.graph_id),
-        DropItem(entry.uid),
-        CountDeletion("local", entry.uid, bench.true_now()),
-    ]
+    changes: list[Change] = [DropRemote(entry.graph_id), DropItem(entry.uid)]
+    homes = await bench.store.homes(bench.calendar.account, [entry.uid])
+    followed = {key for key, is_followed in homes.get(entry.uid, {}).items() if is_followed}
+    if not followed - {bench.key}:
+        changes.append(CountDeletion("local", entry.uid, bench.true_now()))
+    return changes
 
 
 async def reread_series(
@@ -299,7 +301,7 @@ async def settle_refused(bench: Bench, one: Leaving, answer: Answer, round_: Rou
     if entry.kind in ("delete", "delete-occurrence") and _is_gone(bench, one, answer):
         changes: list[Change] = [drop]
         if entry.kind == "delete":
-            changes += gone_changes(bench, entry)
+            changes += await gone_changes(bench, entry)
             # Somebody else was faster: nobody was mailed by us.
             unmailed = replace(entry, mail_kind="", mails=())
             changes += sent(bench, unmailed, round_, _content(one.plan))
@@ -337,8 +339,7 @@ def _is_gone(bench: Bench, one: Leaving, answer: Answer) -> bool:
 
 def _ask_about(one: Leaving) -> list[Change]:
     remote = one.plan.sides.remote
-    if remote is None:
-        return []
+    assert remote is not None
     return [PutDoubt(Doubt(remote.record.graph_id, "unseen"))]
 
 

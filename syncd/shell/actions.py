@@ -353,10 +353,19 @@ async def tidy_history(workshop: Workshop) -> None:
     await store.put_tidied_at(at)
     if verdict == "wait":
         return
-    for calendar in await store.calendars():
-        kept = timedelta(seconds=_history_s(workshop.config, calendar))
-        if kept < now - _FIRST:
-            await store.forget_history(now - kept, calendar.key)
+    calendars = await store.calendars()
+    ages = {one.key: _history_s(workshop.config, one) for one in calendars}
+    for key, age_s in ages.items():
+        await _forget_older(store, now, age_s, key)
+    # Versions of forgotten calendars go with the longest that are kept of any.
+    of_accounts = [float(one.sync.history_s) for one in workshop.config.accounts.values()]
+    await _forget_older(store, now, max([*ages.values(), *of_accounts]), None)
+
+
+async def _forget_older(store: Store, now: datetime, age_s: float, key: CalendarKey | None) -> None:
+    kept = timedelta(seconds=age_s)
+    if kept < now - _FIRST:
+        await store.forget_history(now - kept, key)
 
 
 _FIRST = datetime(1970, 1, 2, tzinfo=UTC)

@@ -42,6 +42,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "why": "history",
     "restore": "history",
     "undo": "history",
+    "calendars": "calendars",
     "simulate": "simulate",
     "demo": "simulate",
 }

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from contextlib import AsyncExitStack, aclosing, suppress
+from contextlib import AsyncExitStack, aclosing, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from math import inf
@@ -48,6 +48,7 @@ from syncd.shell.actions import (
     tidy_history,
 )
 from syncd.shell.control import serving
+from syncd.shell.forgetting import forget
 from syncd.shell.mailbox import CalendarReport, Mailbox, exit_code
 from syncd.shell.notify import Notifier
 from syncd.shell.schedule import Agenda, Done, Failed, Outcome, Pace, Tick
@@ -87,6 +88,8 @@ _LEVELS: Mapping[str, str] = {
     "pages.endless": "warning",
     "rows.unreadable": "warning",
     "setting.without_effect": "warning",
+    "state.set_aside": "warning",
+    "state.went_back": "warning",
     "token.dead": "info",
     "trouble.began": "warning",
     "trouble.ended": "info",
@@ -454,7 +457,12 @@ class Daemon:
         }
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; whatever fails meanwhile is told and tried again."""
+        """
+        Work until `stop` is set; whatever fails meanwhile is told and tried again.
+
+        Ends as well when the state turns out to be damaged: whoever built the workshop puts it
+        aside and builds another.
+        """
         self._observe("daemon.started", {"accounts": len(self.keepers), "process_id": os.getpid()})
         self._scheduler.start()
         for keeper in self.keepers.values():
@@ -464,9 +472,10 @@ class Daemon:
         self._spawn(self._mended("control", self._listen))
         self._spawn(self._tell_ready())
         try:
-            await stop.wait()
+            await _first_of(stop, self._workshop.store.broken)
         finally:
-            self._notifier.stopping()
+            if stop.is_set():
+                self._notifier.stopping()
             await self._end()
             self._observe("daemon.stopped", {})
 
@@ -649,6 +658,8 @@ class Daemon:
                 return await self._decide(problem, kind, request.get("exact"))
             case {"do": "restore" | "undo" as kind, "what": str(what), "exact": str(exact)}:
                 return await self._go_back(kind, what, exact)
+            case {"do": "forget", "account": str(account), "calendar": str(calendar)}:
+                return await self._forget(account, calendar)
             case _:
                 raise CommandError(
                     "the daemon does not know this request",
@@ -687,6 +698,12 @@ class Daemon:
             keeper.touch({one["folder"] for one in done if one["account"] == keeper.name})
         return {"exit": int(ExitCode.OK), "done": done}
 
+    async def _forget(self, account: str, calendar: str) -> dict[str, Any]:
+        """Forget a calendar between the rounds of its account, where it is one of ours."""
+        keeper = self.keepers.get(AccountName(account))
+        async with keeper.lock if keeper is not None else nullcontext():
+            return await forget(self._workshop, account, calendar)
+
     async def _visit(
         self, accounts: Collection[str], work: Callable[[], Awaitable[list[CalendarReport]]]
     ) -> dict[str, Any]:
@@ -704,6 +721,15 @@ class Daemon:
             "exit": int(exit_code(reports, held=held)),
             "reports": reports_to_json(reports),
         }
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    waits = [asyncio.ensure_future(one.wait()) for one in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waits:
+            one.cancel()
 
 
 def _tell_keeper(keeper: Keeper, event: Touched | Everything) -> None:

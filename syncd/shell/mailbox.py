@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import msgspec
 
+from syncd.core.delta import NO_IDS
 from syncd.core.errors import BadAnswer, ConfigError, ExitCode, StateError, SyncdError
 from syncd.core.guard import DeletionLimit
 from syncd.core.ids import AccountName, CalendarId, GraphId, Uid
@@ -140,10 +142,15 @@ class Mailbox:
             )
         record = await self._known_account()
         now = self._clock.now()
-        if force or _is_due(record.identified_at, now, IDENTIFY_EVERY):
+        identify = force or _is_due(record.identified_at, now, IDENTIFY_EVERY)
+        if identify:
             record = await self._identify(record, now)
         if force or _is_due(record.listed_at, now, LIST_EVERY):
-            await self._list_calendars()
+            rows = await self._calendar_rows()
+            if not identify and await self._misses_any(rows):
+                # Another login has other calendars: none of them may get a folder here.
+                record = await self._identify(record, now)
+            await self._note_calendars(rows)
             await self._store.put_account(replace(record, listed_at=now))
         return await self.calendars()
 
@@ -189,16 +196,31 @@ class Mailbox:
         await self._store.put_account(record)
         return record
 
-    async def _list_calendars(self) -> None:
-        rows = await self._calendar_rows()
+    async def _misses_any(self, rows: Collection[CalendarRow]) -> bool:
+        """Whether a calendar that is followed is not listed."""
+        listed = {row.id for row in rows}
+        known = await self._store.calendars(self.account.name)
+        return any(one.status == "active" and one.id not in listed for one in known)
+
+    async def _note_calendars(self, rows: Collection[CalendarRow]) -> None:
         known = {one.id: one for one in await self._store.calendars(self.account.name)}
-        taken = {folded(one.folder) for one in known.values()}
+        taken = {folded(one.folder) for one in known.values()} | await self._forgotten()
+        rows = list({row.id: row for row in rows if row.id not in NO_IDS}.values())
         for row in rows:
             await self._note_calendar(row, known.get(CalendarId(row.id)), taken)
         listed = {row.id for row in rows}
         for one in known.values():
             if one.id not in listed and one.status == "active":
                 await self._calendar_gone(one)
+        for one in await self._store.calendars(self.account.name):
+            if one.status == "gone":
+                await self._list_edits(one)
+
+    async def _forgotten(self) -> set[str]:
+        """Names of folders that are to be left alone, as long as they are there."""
+        names = await self._store.forgotten_folders(self.account.name)
+        parent = self._export_dir / self.account.name
+        return {folded(one) for one in names if (parent / one).exists()}
 
     async def _calendar_rows(self) -> list[CalendarRow]:
         rows, link = self._dialect.read_calendars(
@@ -252,17 +274,49 @@ class Mailbox:
     async def _name_status(self, calendar: CalendarRecord, reason: str) -> None:
         """A calendar that goes keeps its folder and is named once; nothing is deleted."""
         if calendar.status == "active":
-            await self._store.commit(calendar.key, [PutProblems("*gone")])
+            over = [PutProblems("*gone"), PutProblems("*gone-edits")]
+            await self._store.commit(calendar.key, over)
             return
         problem = self._problem(
             calendar,
             "calendar-gone",
             "calendar-gone",
             f"{reason}; its folder is kept and not synced",
-            "Nothing to do, or remove the folder.",
+            f"Nothing to do; {_forgotten_by(calendar)} ends it.",
             needs_person=False,
         )
         await self._store.commit(calendar.key, [PutProblems("*gone", (problem,))])
+
+    async def _list_edits(self, calendar: CalendarRecord) -> None:
+        """What a person does in the folder of a calendar that went reaches nobody: it is listed."""
+        marker = Marker(calendar.account, calendar.id, await self._store.installation())
+        path = self._export_dir / calendar.account / calendar.folder
+        known = await self._store.known_files(calendar.key)
+        try:
+            look = await self._make_folder(path, marker, 0o600).look(known, thorough=False)
+        except SyncdError:
+            return  # what was listed stays: nobody can tell
+        edits: dict[str, str] = {}
+        if look.standing == "ours":
+            edits |= dict.fromkeys(look.missing, "was deleted")
+            edits |= {one.name: "was edited" for one in look.changed if one.name in known}
+            edits |= {one.name: "is new" for one in look.changed if one.name not in known}
+        problems = [self._edit_problem(calendar, *edit) for edit in sorted(edits.items())]
+        await self._store.commit(calendar.key, [PutProblems("*gone-edits", tuple(problems))])
+
+    def _edit_problem(self, calendar: CalendarRecord, file: str, what: str) -> Problem:
+        return self._problem(
+            calendar,
+            "calendar-gone",
+            "calendar-gone-edit",
+            f"the file {what}, in the folder of a calendar that is not followed any more:"
+            " it goes nowhere",
+            f"Put it into the folder of another calendar, or {_forgotten_by(calendar)}: then the"
+            " folder is yours alone.",
+            needs_person=True,
+            slot=file,
+            file=file,
+        )
 
     def _problem(
         self,
@@ -498,7 +552,7 @@ class Mailbox:
             del seen.states[key]
             with seen.kept_trouble(key):
                 second = await self._read(looking[key].bench, await self._look(looking[key]))
-                seen.absent[key] = set(second.missing)
+                second.absent = seen.absent[key] = set(second.missing)
                 second.missing &= first.missing
                 seen.states[key] = second
         await self._search(looking, seen)
@@ -606,17 +660,24 @@ class Mailbox:
         for problem in await self._store.problems(bench.key, subject="*folder"):
             verdict = verdicts.get(problem.id)
             if verdict is not None and verdict.kind == "approved":
-                await self._store.forget_files(bench.key)
-                bench.calendar = replace(bench.calendar, phase="new")
-                await bench.folder.prepare(
-                    self._marker_of(bench, await self._store.installation()),
-                    displayname=bench.calendar.name,
-                    color=bench.calendar.color,
-                )
-                bench.calendar = await self._store.put_calendar(
-                    replace(bench.calendar, phase="recovery")
-                )
+                if not await self._is_back(bench):
+                    await self._fill_anew(bench)
                 await self._store.commit(bench.key, [ClearVerdict(problem.id)])
+
+    async def _is_back(self, bench: Bench) -> bool:
+        """Whether the folder is there again as it was: then there is nothing to be filled anew."""
+        assert isinstance(bench.folder, VdirFolder)
+        wanted = self._marker_of(bench, await self._store.installation())
+        return await bench.folder.found_marker() == wanted
+
+    async def _fill_anew(self, bench: Bench) -> None:
+        await self._store.forget_files(bench.key)
+        await bench.folder.prepare(
+            self._marker_of(bench, await self._store.installation()),
+            displayname=bench.calendar.name,
+            color=bench.calendar.color,
+        )
+        bench.calendar = await self._store.put_calendar(replace(bench.calendar, phase="recovery"))
 
     async def _sweep(self, bench: Bench) -> None:
         """What a killed swap left behind: a version that nobody else holds goes to the history."""
@@ -738,6 +799,10 @@ class _Found:
 
 
 _NO_ROUND: Any = 0
+
+
+def _forgotten_by(calendar: CalendarRecord) -> str:
+    return f"`syncd calendars forget {quote(f'{calendar.account}/{calendar.name}')}`"
 
 
 def _is_due(last: datetime | None, now: datetime, every: timedelta) -> bool:

@@ -128,13 +128,15 @@ def age(seconds: float) -> str:
 
 
 def log_fact(event: str, facts: Mapping[str, Any]) -> None:
-    """Log a fact: rounds at info, what makes them up at debug."""
+    """Log a fact: rounds at info, what makes them up at debug; trouble with the state warns."""
     import structlog
 
     log = structlog.get_logger()
     # "event" is structlog's own name for the first argument.
     fields = {name: value for name, value in facts.items() if name != "event"}
-    if event == "round.finished":
+    if event in ("state.set_aside", "state.went_back"):
+        log.warning(event, **fields)
+    elif event == "round.finished":
         log.info(event, **fields)
     else:
         log.debug(event, **fields)

@@ -1,7 +1,8 @@
 """
 The one place that builds things: store, transport, logins, folders, mailboxes, from a config.
 
-Everything else is handed what it needs.
+Everything else is handed what it needs. Also decides that a damaged state is put aside, since
+whoever builds holds the lock of the state.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from syncd.round.desk import Observe
 from syncd.shell.config import Account, Config, read_secret
 from syncd.shell.mailbox import Mailbox
 from syncd.shell.without_effect import settings_without_effect
+from syncd.store.aside import Damaged, put_aside, refuse_obstacles, set_aside_names
 from syncd.store.store import Store
 from syncd.vdir.folder import VdirFolder
 
@@ -140,7 +142,8 @@ class Workshop:
 
         Args:
             patience_s: how long requests wait in all without progress.
-            dry: work on a throw-away copy of the state.
+            dry: work on a throw-away copy of the state; otherwise the caller holds its lock, and a
+                database that is damaged is put aside, as this begins or as it ends.
         Raises: StateError, DiskTrouble.
         """
         clock = clock or SystemClock()
@@ -150,15 +153,69 @@ class Workshop:
         async with AsyncExitStack() as stack:
             path = config.state_dir / DATABASE
             if dry:
-                path = _copied(path, stack)
-            store = await Store.open(path)
-            stack.push_async_callback(store.close)
+                store = await Store.open(_copied(path, stack))
+                stack.push_async_callback(store.close)
+            else:
+                store = await stack.enter_async_context(_state(path, clock, observe))
             parts = _Parts(config, store, clock, observe, patience_s)
             mailboxes = {
                 name: await stack.enter_async_context(parts.mailbox(account))
                 for name, account in config.accounts.items()
             }
             yield cls(config, store, mailboxes, clock)
+
+
+@asynccontextmanager
+async def _state(path: Path, clock: Clock, observe: Observe) -> AsyncIterator[Store]:
+    """The state, a fresh one where the former is damaged; `Store.damage` puts it aside as well."""
+    store = await _opened(path, clock, observe)
+    try:
+        await store.note_set_aside(set_aside_names(path), path.parent, clock.now())
+        await _begin_session(store, path.with_name(LOCK), observe)
+        yield store
+    finally:
+        await store.close()
+        if store.damage is not None:
+            _put_aside(path, clock, observe, store.damage)
+
+
+async def _begin_session(store: Store, lock: Path, observe: Observe) -> None:
+    """The lock remembers the last process that wrote, and so tells a database that went back."""
+    if await store.begin_session(_number_in(lock)):
+        hint = "Files and events are linked anew; `syncd problems` lists what they differ in."
+        observe("state.went_back", {"hint": hint})
+    try:
+        lock.write_text(f"{await store.session()}\n")
+    except OSError as error:
+        raise DiskTrouble(f"cannot write {str(lock)!r}: {error.strerror}") from error
+
+
+def _number_in(lock: Path) -> int:
+    try:
+        text = lock.read_bytes()[:20].strip()
+    except OSError:
+        return 0
+    return int(text) if text.isdigit() else 0
+
+
+async def _opened(path: Path, clock: Clock, observe: Observe) -> Store:
+    try:
+        return await Store.open(path, careful=True)
+    except Damaged as error:
+        _put_aside(path, clock, observe, error)
+    return await Store.open(path)
+
+
+def _put_aside(path: Path, clock: Clock, observe: Observe, error: Damaged) -> None:
+    kept = put_aside(path, clock.now())
+    observe(
+        "state.set_aside",
+        {
+            "error": str(error),
+            "kept_as": str(kept),
+            "hint": "Files and events are linked anew; `syncd problems` lists what they differ in.",
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +255,20 @@ class _Parts:
 
 
 def _copied(path: Path, stack: AsyncExitStack) -> Path:
-    """A copy of the database and its side files in a private folder that goes with the stack."""
+    """
+    A copy of the database and its log in a private folder that goes with the stack.
+
+    Raises: Damaged: one of them is no file. DiskTrouble: it cannot be copied.
+    """
     private = Path(mkdtemp(prefix="syncd-dry-"))
     stack.callback(shutil.rmtree, private, ignore_errors=True)
+    refuse_obstacles(path)
     for suffix in ("", "-wal"):
         source = path.with_name(path.name + suffix)
-        if source.exists():
-            shutil.copyfile(source, private / (path.name + suffix))
+        try:
+            shutil.copyfile(source, private / source.name)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise DiskTrouble(f"cannot copy {str(source)!r}: {error.strerror}") from error
     return private / path.name

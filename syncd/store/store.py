@@ -8,7 +8,9 @@ of what the values mean.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
+import re
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +23,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, assert_never
 import msgspec
 from sqlite_utils import Database
 
-from syncd.core.errors import DiskTrouble, StateError
+from syncd.core.errors import DiskTrouble, StateError, SyncdError
 from syncd.core.ids import AccountName, FileName, Fingerprint, GraphId, ProblemId, RoundId, Uid
 from syncd.core.pauses import later_end
 from syncd.core.state import (
@@ -62,10 +64,18 @@ from syncd.core.state import (
 )
 from syncd.ports import FileStat, KnownFile
 from syncd.store import rows
+from syncd.store.aside import Damaged, refuse_obstacles
 from syncd.store.migrations import MIGRATIONS, newer_migrations
 
 __all__ = ["Store"]
 
+BUSY_S = 10.0
+"""How long another program may hold the database before it counts as in use."""
+
+_OF_A_CALENDAR = (
+    *("view", "remote", "exception", "item", "todo", "doubt", "outbox"),
+    *("problem", "deletion", "round"),
+)
 _LAST_LETTER = chr(0x10FFFF)  # behind every other one, in the order of UTF-8
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -77,35 +87,71 @@ def _failures() -> Iterator[None]:
     """The only code that names SQLite's exceptions."""
     try:
         yield
-    except sqlite3.OperationalError as error:
-        raise DiskTrouble(f"the state database cannot be used: {error}") from error
-    except sqlite3.DatabaseError as error:
-        raise StateError(
-            f"the state database is damaged: {error}",
-            hint="Move the state folder aside: the next sync links files and events again.",
-        ) from error
+    except sqlite3.Error as error:
+        raise _translated(error) from error
+    except (msgspec.DecodeError, ValueError) as error:
+        if isinstance(error, UnicodeEncodeError):
+            raise  # a text from outside that no database holds: nothing is wrong with ours
+        raise Damaged(f"the state database is damaged: a row of it cannot be read ({error})") from (
+            error
+        )
+
+
+_DAMAGE = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
+# Our statements fit our tables: where one is not there, or holds what no version wrote, the file
+# is not what it was.
+_FOREIGN_SHAPE = re.compile(r"no such (?:table|column)|malformed|Could not decode to UTF-8")
+
+
+def _translated(error: sqlite3.Error) -> SyncdError:
+    """What SQLite's complaint means (https://sqlite.org/rescode.html)."""
+    code = getattr(error, "sqlite_errorcode", None)
+    is_damage = code is not None and code & 0xFF in _DAMAGE
+    if is_damage or _FOREIGN_SHAPE.match(str(error)):
+        return Damaged(f"the state database is damaged: {error}")
+    if isinstance(error, sqlite3.OperationalError):
+        hint = "Another program has it open: let it finish." if _is_locked(code) else ""
+        return DiskTrouble(f"the state database cannot be used: {error}", hint=hint)
+    return StateError(
+        f"the state database refuses a row: {error}",
+        hint="Move the state folder aside: the next sync links files and events again.",
+    )
+
+
+def _is_locked(code: int | None) -> bool:
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class Store:
-    """The state of one installation; `Store.open` is the way in."""
+    """
+    The state of one installation; `Store.open` is the way in.
+
+    `damage` is set once a part of it turns out to be damaged; whoever waits for `broken` hears it.
+    """
 
     def __init__(self, db: Database, thread: ThreadPoolExecutor) -> None:
         self._db = db
         self._conn: sqlite3.Connection = db.conn
         self._thread = thread
+        self.damage: Damaged | None = None
+        self.broken = asyncio.Event()
 
     @classmethod
-    async def open(cls, path: Path | None) -> Store:
+    async def open(
+        cls, path: Path | None, *, careful: bool = False, busy_s: float = BUSY_S
+    ) -> Store:
         """
         Open or make the database; None keeps it in memory.
 
-        Raises: StateError: a newer version wrote it (it is not touched), or it is damaged.
-            DiskTrouble: it cannot be made or read.
+        Args: careful: look the whole file over if its last user did not close it. busy_s: how long
+            other programs may hold it.
+        Raises: Damaged: it is none, or not whole. StateError: a newer version wrote it (it is not
+            touched). DiskTrouble: it cannot be made, read or locked.
         """
         thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         loop = asyncio.get_running_loop()
         try:
-            db = await loop.run_in_executor(thread, _opened, path)
+            db = await loop.run_in_executor(thread, _opened, path, careful, busy_s)
         except BaseException:
             thread.shutdown(wait=False)
             raise
@@ -113,15 +159,22 @@ class Store:
 
     async def close(self) -> None:
         """Finish the last write and close."""
-        await self._run(lambda: self._conn.close())
-        self._thread.shutdown()
+        try:
+            await self._run(lambda: self._conn.close())
+        finally:
+            self._thread.shutdown()
 
     async def _run(self, work: Callable[[], R]) -> R:
         def guarded() -> R:
             with _failures():
                 return work()
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, guarded)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, guarded)
+        except Damaged as error:
+            self.damage = self.damage or error
+            self.broken.set()
+            raise
 
     async def _query(
         self,
@@ -136,11 +189,21 @@ class Store:
         self._conn.execute("BEGIN IMMEDIATE")
         try:
             yield self._conn
+            self._conn.execute("COMMIT")
         except BaseException:
             if self._conn.in_transaction:
                 self._conn.execute("ROLLBACK")
             raise
-        self._conn.execute("COMMIT")
+
+    @contextmanager
+    def _writing_durably(self) -> Iterator[sqlite3.Connection]:
+        """As `_writing`, and on the disk before it ends: also a power cut does not undo it."""
+        self._conn.execute("PRAGMA synchronous = FULL")
+        try:
+            with self._writing() as conn:
+                yield conn
+        finally:
+            self._conn.execute("PRAGMA synchronous = NORMAL")
 
     def _all(self, sql: str, *args: object) -> list[sqlite3.Row]:
         return self._conn.execute(sql, args).fetchall()
@@ -163,6 +226,55 @@ class Store:
         with self._writing() as conn:
             conn.execute("INSERT INTO meta VALUES ('installation', ?)", (fresh,))
         return fresh
+
+    async def begin_session(self, last: int) -> bool:
+        """
+        Count the processes that wrote here.
+
+        Args: last: the number of the last one, as it is remembered outside of the database.
+        Returns: whether the database is older than that: a backup, or its log was lost. Calendars
+        are then linked anew, since files may stand for events that it knows nothing of.
+        """
+
+        def write() -> bool:
+            row = self._one("SELECT value FROM meta WHERE name = 'session'")
+            known = int(row["value"]) if row is not None else 0
+            with self._writing_durably() as conn:
+                sql = "INSERT OR REPLACE INTO meta VALUES ('session', ?)"
+                conn.execute(sql, (str(max(known, last) + 1),))
+                if last <= known:
+                    return False
+                sql = "UPDATE calendar SET phase = 'recovery' WHERE phase = 'live'"
+                return conn.execute(sql).rowcount > 0
+
+        return await self._run(write)
+
+    async def session(self) -> int:
+        """The number of the present process."""
+
+        def read() -> int:
+            row = self._one("SELECT value FROM meta WHERE name = 'session'")
+            return int(row["value"]) if row is not None else 0
+
+        return await self._run(read)
+
+    async def note_set_aside(self, names: Sequence[str], folder: Path, now: datetime) -> None:
+        """
+        List the databases that stand aside, unless this one has begun its own life already.
+
+        The notices belong to no calendar: they stay until a person discards them.
+        """
+
+        def write() -> None:
+            if self._one("SELECT 1 FROM meta WHERE name = 'installation'"):
+                return
+            with self._writing() as conn:
+                for name in names:
+                    row = rows.problem_row(0, f"*aside:{name}", _aside_notice(name, folder, now))
+                    conn.execute(f"INSERT INTO problem VALUES ({','.join('?' * 16)})", row)
+            self._installation()
+
+        await self._run(write)
 
     # --- accounts and calendars --------------------------------------------------------------
 
@@ -239,9 +351,12 @@ class Store:
         """Insert (key 0) or update a calendar; the record comes back with its key."""
 
         def write() -> CalendarRecord:
+            # A key is never given twice: versions in the history go by that of a forgotten one.
             sql = (
-                "INSERT INTO calendar (account, id, name, color, folder, can_edit, status, phase)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, id) DO UPDATE SET"
+                "INSERT INTO calendar (key, account, id, name, color, folder, can_edit, status,"
+                " phase) VALUES ((SELECT max(key) + 1 FROM (SELECT key FROM calendar UNION ALL"
+                " SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'forgotten_key')),"
+                " ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, id) DO UPDATE SET"
                 " name = excluded.name, color = excluded.color, folder = excluded.folder,"
                 " can_edit = excluded.can_edit,"
                 " status = excluded.status, phase = excluded.phase RETURNING *"
@@ -261,6 +376,42 @@ class Store:
             return rows.calendar_of(row)
 
         return await self._run(write)
+
+    async def forget_calendar(self, calendar: CalendarKey) -> None:
+        """Drop all that is known of a calendar but the versions of its items, which age out."""
+
+        def write() -> None:
+            with self._writing() as conn:
+                conn.execute(
+                    "INSERT INTO meta VALUES ('forgotten_key', ?1) ON CONFLICT (name) DO UPDATE"
+                    " SET value = max(CAST(value AS INTEGER), ?1)",
+                    (calendar,),
+                )
+                conn.execute(
+                    "INSERT OR REPLACE INTO meta SELECT 'forgotten_folder:' || account || '/' ||"
+                    " folder, '' FROM calendar WHERE key = ?",
+                    (calendar,),
+                )
+                conn.execute(
+                    "DELETE FROM verdict WHERE problem IN"
+                    " (SELECT id FROM problem WHERE calendar = ?)",
+                    (calendar,),
+                )
+                for table in _OF_A_CALENDAR:
+                    conn.execute(f"DELETE FROM {table} WHERE calendar = ?", (calendar,))
+                conn.execute("DELETE FROM calendar WHERE key = ?", (calendar,))
+
+        await self._run(write)
+
+    async def forgotten_folders(self, account: AccountName) -> set[str]:
+        """The folders of calendars that were forgotten: they are their user's alone."""
+        prefix = f"forgotten_folder:{account}/"
+
+        def read() -> set[str]:
+            sql = "SELECT name FROM meta WHERE substr(name, 1, ?) = ?"
+            return {row["name"][len(prefix) :] for row in self._all(sql, len(prefix), prefix)}
+
+        return await self._run(read)
 
     async def forget_folders(self, account: AccountName, export_dir: str) -> None:
         """The export folder changed: nothing is known of any file, and everything is to be done."""
@@ -367,9 +518,8 @@ class Store:
         for at in range(0, len(values), 500):
             part = values[at : at + 500]
             marks = ",".join("?" * len(part))
-            yield from self._conn.execute(
-                f"{sql} ({marks}) AND {prefix}calendar = ?", (*part, calendar)
-            )
+            # All at once: a cursor that is left open would outlive the database.
+            yield from self._all(f"{sql} ({marks}) AND {prefix}calendar = ?", *part, calendar)
 
     async def remotes_by_uid(
         self, calendar: CalendarKey, uids: Iterable[Uid]
@@ -717,10 +867,14 @@ class Store:
         await self._run(write)
 
     async def new_outbox(self, calendar: CalendarKey, entries: Sequence[OutboxEntry]) -> list[int]:
-        """Journal writes before they leave; their numbers."""
+        """
+        Journal writes before they leave; their numbers.
+
+        A journal that a power cut took back would let a create go out a second time.
+        """
 
         def write() -> list[int]:
-            with self._writing() as conn:
+            with self._writing_durably() as conn:
                 return [_insert_outbox(conn, calendar, entry) for entry in entries]
 
         return await self._run(write)
@@ -730,25 +884,64 @@ class Store:
         await self._run(lambda: self._conn.execute("PRAGMA optimize"))
 
 
-def _opened(path: Path | None) -> Database:
+def _aside_notice(name: str, folder: Path, now: datetime) -> Problem:
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return Problem(
+        id=ProblemId(digest),
+        kind="notice",
+        code="state-set-aside",
+        needs_person=False,
+        account=AccountName(""),
+        calendar="",
+        uid=None,
+        file=name,
+        summary="",
+        line=0,
+        reason="the state was damaged and put aside; files and events were linked anew without it",
+        hint=f"Look at what is listed here; versions from before are in {str(folder / name)!r},"
+        " remove it when nobody misses any. `syncd discard ID` takes this off the list.",
+        since=now,
+    )
+
+
+def _opened(path: Path | None, careful: bool, busy_s: float) -> Database:
     with _failures():
-        conn = _connection(path)
-        db = Database(conn)
-        newer = newer_migrations(db)
-        if newer:
-            conn.close()
-            raise StateError(
-                f"the state was written by a newer version of syncd ({newer[0]})",
-                hint="Use that version, or another state_dir.",
-            )
         if path is not None:
-            conn.execute("PRAGMA journal_mode = WAL")
-        conn.execute("PRAGMA synchronous = NORMAL")
-        MIGRATIONS.apply(db)
-        return db
+            refuse_obstacles(path)
+        unclosed = path is not None and path.with_name(path.name + "-wal").exists()
+        conn = _connection(path, busy_s)
+        try:
+            return _brought_up(conn, path, careful=careful and unclosed)
+        except BaseException:
+            conn.close()
+            raise
 
 
-def _connection(path: Path | None) -> sqlite3.Connection:
+def _brought_up(conn: sqlite3.Connection, path: Path | None, *, careful: bool) -> Database:
+    db = Database(conn)
+    newer = newer_migrations(db)
+    if newer:
+        raise StateError(
+            f"the state was written by a newer version of syncd ({newer[0]})",
+            hint="Use that version, or another state_dir.",
+        )
+    if careful:
+        _refuse_damage(conn)
+    if path is not None:
+        conn.execute("PRAGMA journal_mode = WAL")
+    conn.execute("PRAGMA synchronous = NORMAL")
+    MIGRATIONS.apply(db)
+    return db
+
+
+def _refuse_damage(conn: sqlite3.Connection) -> None:
+    """A log that belongs to another copy of the database fits nowhere, and SQLite cannot tell."""
+    said = conn.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if said != "ok":
+        raise Damaged(f"the state database is damaged: {said}")
+
+
+def _connection(path: Path | None, busy_s: float) -> sqlite3.Connection:
     if path is not None and not path.exists():
         # Made by us first, so that no other mode is ever seen; the side files follow its mode.
         try:
@@ -765,7 +958,7 @@ def _connection(path: Path | None) -> sqlite3.Connection:
     # Ids are spread over the whole of an index: with SQLite's usual 2 MB, pages of a first sync go
     # to the disk several times over.
     conn.execute("PRAGMA cache_size = -8000")
-    conn.execute("PRAGMA busy_timeout = 10000")
+    conn.execute(f"PRAGMA busy_timeout = {round(busy_s * 1000)}")
     return conn
 
 

@@ -12,6 +12,7 @@ import asyncio
 import os
 import re
 import secrets
+import stat as modes
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -131,6 +132,15 @@ class VdirFolder:
         """What the folder's marker says, whoever it names; None when there is none to be read."""
         return await asyncio.to_thread(self._locked, self._found_marker)
 
+    async def release(self) -> bool:
+        """
+        Take the marker away, so that the folder and all that is in it are nobody's but its user's.
+
+        Returns: whether it was there and said what ours says, be it for another installation.
+        Raises: DiskTrouble.
+        """
+        return await asyncio.to_thread(self._locked, self._release)
+
     async def supports_exchange(self) -> bool:
         """Whether files can be swapped here without any chance of losing a save. DiskTrouble."""
         return await exchange_works(self._path, self._swaps)
@@ -184,12 +194,24 @@ class VdirFolder:
 
     def _prepare(self, marker: Marker, displayname: str, color: str) -> None:
         with disk_failures(f"prepare the folder {str(self._path)!r}"):
+            _refuse_links(self._path)
             _make_folders(self._path)
             with open_folder(self._path) as dir_fd:
                 for name, text in _metadata(marker, displayname, color):
-                    temp = temp_name(name, "new", secrets.token_hex(8))
-                    overwrite(dir_fd, name, temp, text, mode=self._file_mode)
+                    if not _is_in_the_way(dir_fd, name):
+                        temp = temp_name(name, "new", secrets.token_hex(8))
+                        overwrite(dir_fd, name, temp, text, mode=self._file_mode)
                 sync_folder(dir_fd)
+
+    def _release(self) -> bool:
+        found = self._found_marker()
+        ours = self._marker
+        if found is None or (found.account, found.calendar) != (ours.account, ours.calendar):
+            return False
+        with disk_failures(f"unmark {str(self._path)!r}"), open_folder(self._path) as dir_fd:
+            os.unlink(MARKER, dir_fd=dir_fd)
+            sync_folder(dir_fd)
+        return True
 
     # --- work ----------------------------------------------------------------------------------
 
@@ -283,6 +305,36 @@ def _metadata(marker: Marker, displayname: str, color: str) -> list[tuple[str, b
     if label := _CONTROL.sub(" ", displayname).strip():
         files.insert(0, ("displayname", label.encode(errors="replace")))
     return files
+
+
+def _is_in_the_way(dir_fd: int, name: str) -> bool:
+    """
+    Whether a folder, a link or a device bears the name: somebody else's, and left alone.
+
+    Raises: DiskTrouble: it is the marker's, without which nothing can be done here.
+    """
+    try:
+        is_file = modes.S_ISREG(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
+    if not is_file and name == MARKER:
+        raise DiskTrouble(
+            f"cannot mark the calendar's folder as syncd's: its {MARKER} is no file",
+            hint=f"Move {MARKER} out of the folder; the next round goes on.",
+        )
+    return not is_file
+
+
+def _refuse_links(path: Path) -> None:
+    """Raises: DiskTrouble: what bears a folder's name is none; the export folder may be a link."""
+    export_dir = path.parents[1]
+    for one in (export_dir, path.parent, path):
+        is_link = one.is_symlink() and one != export_dir
+        if is_link or (one.exists() and not one.is_dir()):
+            raise DiskTrouble(
+                f"cannot prepare the folder {str(path)!r}: {str(one)!r} is a file or a link",
+                hint="Move it away, or set export_dir to another folder; links are not followed.",
+            )
 
 
 def _make_folders(path: Path) -> None:

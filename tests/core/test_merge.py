@@ -22,7 +22,7 @@ from syncd.core.event import (
     fields,
     meaning,
 )
-from syncd.core.merge import Merge, Times, agree, changed, merge, overlay
+from syncd.core.merge import ABSENT, Merge, Times, agree, changed, merge, overlay
 from syncd.core.policies import POLICIES
 from syncd.core.recurrence import Recurrence
 from tests.strategies import BERLIN, items, series
@@ -189,6 +189,67 @@ def test_case_84_one_field_on_both_sides_goes_by_policy(policy: str, winner: str
     (settled,) = found.conflicts
     said = (settled.conflict.base, settled.conflict.local, settled.conflict.remote)
     assert (settled.winner, said) == (winner, ("Stand-up", "ours", "theirs"))
+    crossing = {"local": found.push, "remote": found.pull}
+    assert crossing.pop(winner) == {key("subject")}
+    assert set(*crossing.values()) == set()
+
+
+def test_case_84_who_asks_gets_neither_value_across() -> None:
+    """Both sides stay as they are until a person decides."""
+    local, remote = subject(WEEKLY, "ours"), subject(WEEKLY, "theirs")
+
+    found = merge(WEEKLY, WEEKLY, local, remote, POLICIES["ask"], TIMES)
+
+    assert [one.winner for one in found.conflicts] == ["ask"]
+    assert (found.push, found.pull) == (frozenset(), frozenset())
+
+
+def test_case_84_the_side_changed_last_wins_by_newest() -> None:
+    """The file was saved after the service's change was seen."""
+    local, remote = subject(WEEKLY, "ours"), subject(WEEKLY, "theirs")
+
+    found = merge(WEEKLY, WEEKLY, local, remote, POLICIES["newest"], Times(LATE, EARLY))
+
+    assert found.push == {key("subject")}
+
+
+def test_what_only_one_side_has_is_absent_on_the_other() -> None:
+    """An override that both sides made anew had no value before, and one of them none by now."""
+    local, remote = occurrence(subject="ours"), occurrence(subject="theirs")
+    base = occurrence(location="here", subject="was")
+
+    new = merge(WEEKLY, WEEKLY, local, remote, POLICIES["ask"], TIMES)
+    dropped = merge(base, base, local, occurrence(location="there"), POLICIES["ask"], TIMES)
+
+    assert [one.conflict.base for one in new.conflicts] == [ABSENT]
+    values_ = {one.conflict.key.name: one.conflict for one in dropped.conflicts}
+    assert (values_["subject"].local, values_["subject"].remote) == ("ours", ABSENT)
+    assert (values_["location"].local, values_["location"].remote) == (ABSENT, "there")
+
+
+def test_no_reminder_is_another_thing_than_the_series_reminder() -> None:
+    """An occurrence may well have none of its own where its series has one."""
+    quiet = occurrence(reminder_min=None)
+
+    assert changed(WEEKLY, quiet, local=True) == {key("reminder_min", SLOT)}
+    assert changed(quiet, WEEKLY, local=True) == {key("reminder_min", SLOT)}
+
+
+def test_a_file_is_not_asked_what_it_cannot_say() -> None:
+    """Answers, organizer and join link are the service's: no edit of the file changes them."""
+    shown = msgspec.structs.replace(WEEKLY.master, join_url="https://x", invited_as="me@x")
+    item = msgspec.structs.replace(WEEKLY, master=shown)
+
+    assert changed(WEEKLY, item, local=True) == frozenset()
+    assert changed(WEEKLY, item, local=False) == {key("join_url"), key("invited_as")}
+
+
+def test_a_file_says_when_how_often_and_when_not() -> None:
+    """Rule and cancelled occurrences are fields like the others."""
+    daily = msgspec.structs.replace(WEEKLY, recurrence=Recurrence("daily"))
+
+    assert changed(WEEKLY, daily, local=True) == {key("recurrence")}
+    assert changed(WEEKLY, CANCELLED, local=True) == {key("cancelled", SLOT)}
 
 
 def test_case_84_different_fields_are_merged() -> None:
@@ -218,9 +279,54 @@ def test_an_edit_of_an_occurrence_that_the_service_cancelled_is_one_conflict(pol
 
     found = merge(base, base, local, CANCELLED, POLICIES[policy], TIMES)
 
-    assert [one.conflict.key for one in found.conflicts] == [key("subject", SLOT)]
+    (settled,) = found.conflicts
+    assert (settled.conflict.key, settled.winner) == (key("subject", SLOT), "remote")
     assert found.push == frozenset()
     assert overlay(local, found.pull, CANCELLED).cancelled == {SLOT}
+
+
+def test_the_text_of_an_edit_that_met_a_cancellation_is_in_the_conflict() -> None:
+    """With both times, so that it can be told which was first."""
+    found = merge(WEEKLY, WEEKLY, occurrence(subject="mine"), CANCELLED, POLICIES["local"], TIMES)
+
+    (settled,) = found.conflicts
+    one = settled.conflict
+    assert (one.base, one.local, one.remote) == (ABSENT, "mine", ABSENT)
+    assert (one.local_at, one.remote_at) == (EARLY, LATE)
+
+
+def test_an_edit_of_another_occurrence_than_the_cancelled_one_goes_across() -> None:
+    """Each occurrence is a matter of its own, and so is the series."""
+    other = date(2026, 3, 16)
+    edited = msgspec.structs.replace(WEEKLY, overrides={other: Changes(subject="mine")})
+    local = subject(edited, "Series")
+
+    found = merge(WEEKLY, WEEKLY, local, CANCELLED, POLICIES["remote"], TIMES)
+
+    assert found.push == {key("subject", other), key("subject")}
+    assert found.pull == {key("cancelled", SLOT)}
+    assert found.conflicts == ()
+
+
+def test_an_occurrence_that_both_sides_cancelled_is_agreed() -> None:
+    """Nothing crosses, and nothing is listed."""
+    found = merge(WEEKLY, WEEKLY, CANCELLED, CANCELLED, POLICIES["remote"], TIMES)
+
+    assert found == Merge(frozenset(), frozenset(), frozenset({key("cancelled", SLOT)}))
+
+
+def test_cancelling_an_occurrence_that_nobody_else_touched_goes_across() -> None:
+    """In either direction, whatever it owned before."""
+    base = occurrence(subject="own")
+
+    up = merge(base, base, CANCELLED, base, POLICIES["remote"], TIMES)
+    down = merge(base, base, base, CANCELLED, POLICIES["remote"], TIMES)
+
+    assert (key("cancelled", SLOT) in up.push, up.pull, up.conflicts) == (True, frozenset(), ())
+    assert (key("cancelled", SLOT) in down.pull, down.push, down.conflicts) == (
+        *(True, frozenset()),
+        (),
+    )
 
 
 def test_cancelling_an_occurrence_that_the_service_changed_brings_it_back() -> None:
@@ -230,6 +336,9 @@ def test_cancelling_an_occurrence_that_the_service_changed_brings_it_back() -> N
     found = merge(WEEKLY, WEEKLY, CANCELLED, remote, POLICIES["local"], TIMES)
 
     assert found.push == frozenset()
+    (settled,) = found.conflicts
+    assert (settled.conflict.key, settled.winner) == (key("cancelled", SLOT), "remote")
+    assert (settled.conflict.local, settled.conflict.remote) == (True, ABSENT)
     after = overlay(CANCELLED, found.pull, remote)
     assert (after.cancelled, after.overrides) == (frozenset(), remote.overrides)
 
@@ -256,3 +365,180 @@ def test_agreeing_without_a_base_sorts_every_field(one: Item, other: Item) -> No
     assert not found.push & found.agreed
     unsaid = {"response_requested", "online_meeting", "allow_new_times", "sensitivity"}
     assert {key.name for key in found.pull} <= unsaid
+
+
+def linked(policy: str = "remote", *, file: Mapping[str, Any], service: Mapping[str, Any]) -> Merge:
+    """A file and an event that are the same item, as they meet without a base."""
+    local = Item(msgspec.structs.replace(WEEKLY.master, **file))
+    remote = Item(msgspec.structs.replace(WEEKLY.master, **service))
+    return agree(local, remote, POLICIES[policy], TIMES)
+
+
+@pytest.mark.parametrize("policy", ["remote", "local", "ask"])
+def test_what_differs_without_a_base_is_a_conflict(policy: str) -> None:
+    """Nobody knows who changed it: the policy decides, and there was no value before."""
+    found = linked(policy, file={"subject": "ours"}, service={"subject": "theirs"})
+
+    (settled,) = found.conflicts
+    one = settled.conflict
+    assert (settled.winner, one.base, one.local, one.remote) == (policy, ABSENT, "ours", "theirs")
+    assert (one.local_at, one.remote_at) == (EARLY, LATE)
+    assert found.push == ({key("subject")} if policy == "local" else set())
+    assert found.pull == ({key("subject")} if policy == "remote" else set())
+    assert key("location") in found.agreed
+
+
+@pytest.mark.parametrize(
+    ("field", "silent", "there"),
+    [
+        ("response_requested", True, False),
+        ("online_meeting", False, True),
+        ("allow_new_times", True, False),
+        ("sensitivity", "private", "personal"),
+    ],
+)
+def test_what_a_file_leaves_unsaid_is_the_services(
+    field: str, silent: object, there: object
+) -> None:
+    """Some programs drop lines that they do not know: that is no difference of opinion."""
+    found = linked("local", file={field: silent}, service={field: there})
+    other_way = linked("local", file={field: there}, service={field: silent})
+
+    assert (found.pull, found.push, found.conflicts) == ({key(field)}, frozenset(), ())
+    assert [one.conflict.key for one in other_way.conflicts] == [key(field)]
+
+
+@pytest.mark.parametrize("there", ["normal", "confidential"])
+def test_private_and_not_private_is_a_difference(there: str) -> None:
+    """Only `personal` is the same word in a file."""
+    found = linked("remote", file={"sensitivity": "private"}, service={"sensitivity": there})
+
+    assert [one.conflict.key for one in found.conflicts] == [key("sensitivity")]
+
+
+def test_what_only_the_service_says_is_no_difference() -> None:
+    """A join link and answers are shown in the file, never compared with it."""
+    found = linked(file={}, service={"join_url": "https://x", "organizer": None})
+
+    assert found.conflicts == ()
+    assert not {one.name for one in found.agreed} & {"join_url", "people", "organizer"}
+
+
+# --- taking fields over --------------------------------------------------------------------------
+
+
+def test_a_text_brings_along_what_belongs_to_it() -> None:
+    """The HTML form and the mark of the service's body go wherever the body goes."""
+    rich = msgspec.structs.replace(WEEKLY.master, body="b", html_text="h", body_mark="m")
+    source = msgspec.structs.replace(WEEKLY, master=rich)
+
+    taken = overlay(WEEKLY, frozenset({key("body")}), source).master
+    left = overlay(WEEKLY, frozenset({key("subject")}), source).master
+
+    assert (taken.body, taken.html_text, taken.body_mark) == ("b", "h", "m")
+    assert (left.body, left.html_text, left.body_mark) == ("", "", "")
+
+
+def test_the_text_of_an_occurrence_brings_along_what_belongs_to_it() -> None:
+    """And leaves nothing of it behind where the occurrence inherits again."""
+    source = occurrence(body="b", html_text="h", body_mark="m", subject="own")
+    keys = frozenset({key("body", SLOT)})
+
+    taken = overlay(WEEKLY, keys, source).overrides[SLOT]
+    given_back = overlay(source, keys, occurrence(subject="own")).overrides[SLOT]
+
+    assert taken == Changes(body="b", html_text="h", body_mark="m")
+    assert given_back == Changes(subject="own")
+
+
+def test_a_field_that_an_occurrence_no_longer_owns_is_inherited_again() -> None:
+    """Other fields of it stay its own."""
+    before = occurrence(subject="own", location="there")
+
+    after = overlay(before, frozenset({key("subject", SLOT)}), WEEKLY)
+
+    assert after.overrides == {SLOT: Changes(location="there")}
+
+
+def test_an_occurrence_that_owns_nothing_any_more_is_still_named() -> None:
+    """Its file spells it out; only one that was never there is not made."""
+    keys = frozenset({key("subject", SLOT)})
+
+    assert overlay(occurrence(subject="own"), keys, WEEKLY).overrides == {SLOT: Changes()}
+    assert overlay(WEEKLY, keys, WEEKLY).overrides == {}
+
+
+def test_an_occurrence_is_taken_away_and_brought_back() -> None:
+    """Only the one that is named."""
+    other = date(2026, 3, 16)
+    both = msgspec.structs.replace(WEEKLY, cancelled=frozenset({SLOT, other}))
+    keys = frozenset({key("cancelled", SLOT)})
+
+    assert overlay(WEEKLY, keys, both).cancelled == {SLOT}
+    assert overlay(both, keys, WEEKLY).cancelled == {other}
+
+
+def test_a_series_takes_over_a_rule_and_nothing_else() -> None:
+    """The rule is a field beside those of the event."""
+    daily = msgspec.structs.replace(subject(WEEKLY, "Other"), recurrence=Recurrence("daily"))
+
+    after = overlay(WEEKLY, frozenset({key("recurrence")}), daily)
+
+    assert (after.recurrence, after.master.subject) == (Recurrence("daily"), "Stand-up")
+
+
+LOUD_BOB = Attendee("BOB@example.org", name="Robert", type="optional")
+
+
+def test_a_list_of_guests_keeps_what_is_known_of_each() -> None:
+    """Who is invited and how comes from one side, names and answers from the other."""
+    known = Attendee("bob@example.org", name="Bob", status="accepted")
+    source = guests(WEEKLY, LOUD_BOB, DAVE)
+
+    (bob, dave) = overlay(
+        guests(WEEKLY, known), frozenset({key("attendees")}), source
+    ).master.attendees
+
+    assert (bob.address, bob.type, bob.name, bob.status) == (
+        *("BOB@example.org", "optional"),
+        *("Bob", "accepted"),
+    )
+    assert dave == DAVE
+
+
+def test_answers_are_taken_over_without_the_guests_that_bring_them() -> None:
+    """Nobody is invited or uninvited by an answer."""
+    source = guests(WEEKLY, msgspec.structs.replace(LOUD_BOB, status="declined"), DAVE)
+    carol = Attendee("carol@example.org", status="accepted")
+
+    found = overlay(guests(WEEKLY, BOB, carol), frozenset({key("people")}), source)
+
+    (bob, other) = found.master.attendees
+    assert (bob.address, bob.type, bob.name, bob.status) == (
+        *("bob@example.org", "required"),
+        *("Robert", "declined"),
+    )
+    assert other == carol
+
+
+def test_the_guests_of_one_occurrence_start_from_those_of_the_series() -> None:
+    """Bob's answer to the series stands for the occurrence to which Dave is invited as well."""
+    item = guests(WEEKLY, BOB_SAID_YES)
+    source = msgspec.structs.replace(
+        guests(WEEKLY, BOB), overrides={SLOT: Changes(attendees=(BOB, DAVE))}
+    )
+
+    after = overlay(item, frozenset({key("attendees", SLOT)}), source)
+
+    assert after.overrides[SLOT].attendees == (BOB_SAID_YES, DAVE)
+
+
+def test_answers_to_one_occurrence_go_when_it_has_none_of_its_own() -> None:
+    """It inherits the list of the series again."""
+    answered = msgspec.structs.replace(
+        guests(WEEKLY, BOB), overrides={SLOT: Changes(attendees=(BOB_SAID_YES,), subject="x")}
+    )
+
+    after = overlay(answered, frozenset({key("people", SLOT)}), guests(WEEKLY, BOB))
+
+    assert after.overrides == {SLOT: Changes(subject="x")}

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from syncd.core.errors import StateError
 from tests.rounds.world import ME, event, ics, timedelta, world
 
 
@@ -485,6 +488,23 @@ async def test_another_mailbox_behind_the_same_account_is_refused(tmp_path: Path
 
         assert await w.code() == 2
         assert w.writes() == []
+
+
+async def test_another_mailbox_is_noticed_while_the_daemon_runs(tmp_path: Path) -> None:
+    """By its calendars, at the next list of them; none of them gets a folder."""
+    async with world(tmp_path) as w:
+        await w.code()
+        w.service.add_mailbox("other@example.org", "Somebody Else")
+        mailbox = await w.open_mailbox()
+        w.token.user = "other@example.org"
+        w.clock.advance(600)
+
+        with pytest.raises(StateError, match="another mailbox"):
+            await mailbox.refresh(force=False)
+
+        w.token.user = ME
+        assert [one.name for one in await mailbox.refresh(force=False)] == ["Calendar"]
+        assert await w.store.problems() == []
 
 
 async def test_a_discarded_meeting_stays_a_file_until_its_guests_change(tmp_path: Path) -> None:

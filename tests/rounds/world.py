@@ -46,11 +46,14 @@ class RecordingRemote(GraphRemote):
         return await super().write_all(requests)
 
 
+@dataclass
 class StaticToken:
-    """A token source that always has the same token."""
+    """A token source that always has the token of one user."""
+
+    user: str = ME
 
     async def token(self) -> str:
-        return f"sim-{ME}"
+        return f"sim-{self.user}"
 
     async def refused(self, token: str) -> None:
         return None
@@ -71,6 +74,7 @@ class World:
     mailbox: Mailbox | None = None
     patience_s: float = 60.0
     sent: list[Request] = field(default_factory=list)
+    token: StaticToken = field(default_factory=StaticToken)
 
     @property
     def box(self) -> Any:
@@ -100,7 +104,7 @@ class World:
         self.stack = AsyncExitStack()
         remote = RecordingRemote(
             self.server.base_url,
-            StaticToken(),
+            self.token,
             pauses=StoredPauses(self.store, "work"),  # type: ignore[arg-type]
             clock=self.clock,
             ca_file=None,

@@ -9,29 +9,63 @@ from typing import Literal, assert_never
 from syncd.core.decide import (
     DeleteEvent,
     DeleteFile,
+    KeepText,
     MakeEvent,
     Nothing,
     RestoreFile,
 )
 from syncd.core.guard import DeletionLimit, Emptied, TooMany, Verdict, judge
+from syncd.core.ids import ProblemId, Uid
 from syncd.core.plan.files import make_file
 from syncd.core.plan.values import Desk, ItemPlan, file_of, problem_id, summary_of
-from syncd.core.state import Phase, Problem
+from syncd.core.state import (
+    Change,
+    ClearVerdict,
+    Phase,
+    Problem,
+    PutVerdict,
+    Side,
+    VerdictRecord,
+)
 
-__all__ = ["DeletionCounts", "hold_creations", "hold_deletions"]
+__all__ = [
+    "DELETIONS",
+    "DeletionCounts",
+    "Held",
+    "hold_creations",
+    "hold_deletions",
+    "verdict_changes",
+]
+
+Held = Literal["local", "remote", "import"]
+"""What is held as one list: deletions by the side where things vanished, or an import."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeletionCounts:
-    """What the guard counts on one side of a calendar."""
+    """
+    What the guard counts on one side of a calendar.
+
+    `recent` deletions were carried out within the hour, or may have been; `known` are the items of
+    an hour ago, on whichever side they went since. `vanished`, of what the side `had` as the round
+    began: by looking, whatever follows from it.
+    """
 
     recent: int
-    known_now: int
+    known: int
+    vanished: int
+    had: int
     limit: DeletionLimit = field(default_factory=DeletionLimit)
 
 
+DELETIONS: Mapping[Side, tuple[type, ...]] = {
+    "local": (DeleteEvent,),
+    "remote": (DeleteFile, KeepText),
+}
+
+
 def hold_deletions(
-    plans: list[ItemPlan], side: Literal["local", "remote"], counts: DeletionCounts, desk: Desk
+    plans: list[ItemPlan], side: Side, counts: DeletionCounts, desk: Desk
 ) -> tuple[list[ItemPlan], Problem | None]:
     """
     Hold the deletions of one side when there are too many of them, or everything is gone.
@@ -40,59 +74,117 @@ def hold_deletions(
         side: where the things vanished: "local" deletions would delete events, "remote" ones files.
     Returns: the plans, deletions that are held replaced by doing nothing; and the problem.
     """
-    kind = DeleteEvent if side == "local" else DeleteFile
-    gone = [plan for plan in plans if isinstance(plan.decision, kind)]
-    going = [plan for plan in gone if plan.writes or plan.file]
-    verdict = judge(
-        len(going),
-        vanished=len(gone),
-        recent=counts.recent,
-        known_now=counts.known_now,
+    gone = [plan for plan in plans if isinstance(plan.decision, DELETIONS[side])]
+    approved, discarded, rest = _by_verdict(side, gone, desk)
+    verdict = _judged(rest, approved, counts)
+    # What was held stays held until a person decides, whatever has appeared since.
+    held = rest if verdict is not None else _still_held(rest, side, desk)
+    instead = {plan.uid: _approved(side, plan, desk) for plan in approved}
+    instead |= {one.uid: _using(side, _undone(one, side, desk), desk) for one in discarded}
+    instead |= {plan.uid: _kept(plan) for plan in held}
+    problem = _deletions_problem(held, side, verdict, desk) if held else None
+    return [instead.get(plan.uid, plan) for plan in plans], problem
+
+
+def _judged(plans: list[ItemPlan], approved: list[ItemPlan], counts: DeletionCounts) -> Verdict:
+    recent = counts.recent + _leaving(approved)
+    return judge(
+        _leaving(plans),
+        vanished=counts.vanished,
+        recent=recent,
+        known_now=counts.known - recent,
         limit=counts.limit,
+        had=counts.had,
     )
-    if verdict is None:
-        # What was held stays held until a person decides, whatever has appeared since.
-        gone = _still_held(gone, side, desk)
-    if not gone:
-        return plans, None
-    gone_uids = {plan.uid for plan in gone}
-    problem = _deletions_problem(gone, side, verdict, desk)
-    match _decided(problem, desk):
-        case "approved":
-            return [_using(one, problem) if one.uid in gone_uids else one for one in plans], None
-        case "discarded":
-            undone = [_undone(one, side, desk) if one.uid in gone_uids else one for one in plans]
-            return [_using(one, problem) for one in undone], None
-        case _:
-            kept = [_kept(one) if one.uid in gone_uids else one for one in plans]
-            return kept, problem
 
 
-def _open_problem(side: str, desk: Desk) -> Problem | None:
-    code = f"{side}-deletions"
-    listed = problem_id(desk.account, desk.calendar, "", "held-deletions", code, "")
-    return desk.open_problems.get(listed)
+def _leaving(plans: Iterable[ItemPlan]) -> int:
+    return sum(1 for plan in plans if plan.writes or plan.file)
 
 
-def _still_held(gone: list[ItemPlan], side: str, desk: Desk) -> list[ItemPlan]:
-    before = _open_problem(side, desk)
-    if before is None:
-        return []
-    listed = {item["uid"] for item in before.items}
-    return [plan for plan in gone if plan.uid in listed]
+def _still_held(plans: list[ItemPlan], side: Side, desk: Desk) -> list[ItemPlan]:
+    before = desk.open_problems.get(_item_id(side, "", desk))
+    listed = {item["uid"] for item in before.items} if before is not None else set()
+    return [plan for plan in plans if plan.uid in listed]
 
 
-def _using(plan: ItemPlan, problem: Problem) -> ItemPlan:
+# --- what a person decided ---
+
+
+def verdict_changes(which: Held, uids: Iterable[Uid], desk: Desk) -> list[Change]:
+    """
+    Turn what a person decided of a list into a decision about each of its items.
+
+    So each counts until it is carried out: an approved write that the service throttled is not
+    asked about again, and one that came after the list was shown is not approved with it.
+
+    Args: uids: the items that the matter is still about; decisions about others are forgotten.
+    """
+    lines = {_line(uid) for uid in uids}
+    changes: list[Change] = [
+        ClearVerdict(one.problem)
+        for one in desk.verdicts.values()
+        if one.problem == _item_id(which, one.exact, desk) and one.exact not in lines
+    ]
+    listed = desk.verdicts.get(_item_id(which, "", desk))
+    if listed is None:
+        return changes
+    changes.append(ClearVerdict(listed.problem))
+    decided = [line for line in listed.exact.split("\n") if line in lines]
+    return changes + [
+        PutVerdict(VerdictRecord(_item_id(which, line, desk), listed.kind, line))
+        for line in decided
+    ]
+
+
+def _by_verdict(
+    which: Held, plans: Iterable[ItemPlan], desk: Desk
+) -> tuple[list[ItemPlan], list[ItemPlan], list[ItemPlan]]:
+    """The plans that a person approved, those that were discarded, and the others."""
+    sorted_: dict[str, list[ItemPlan]] = {"approved": [], "discarded": [], "": []}
+    for plan in plans:
+        line = _line(plan.uid)
+        sorted_[desk.verdict(_item_id(which, line, desk), line)].append(plan)
+    return sorted_["approved"], sorted_["discarded"], sorted_[""]
+
+
+def _approved(which: Held, plan: ItemPlan, desk: Desk) -> ItemPlan:
+    # What waits for something else as well is not asked about again meanwhile.
+    return _using(which, plan, desk) if plan.writes or plan.file else plan
+
+
+def _using(which: Held, plan: ItemPlan, desk: Desk) -> ItemPlan:
     """The decision of a person counts once: it is forgotten when it is carried out."""
-    return replace(plan, used_verdicts=(*plan.used_verdicts, problem.id))
+    own = _item_id(which, _line(plan.uid), desk)
+    return replace(plan, used_verdicts=(*plan.used_verdicts, own))
 
 
-def _decided(problem: Problem, desk: Desk) -> str:
-    """What a person decided of a list; it holds for what is left of the list as well."""
-    found = desk.verdicts.get(problem.id)
-    if found is None or not set(problem.exact.split("\n")) <= set(found.exact.split("\n")):
-        return ""
-    return found.kind
+_LISTS: Mapping[Held, tuple[str, str]] = {
+    "local": ("held-deletions", "local-deletions"),
+    "remote": ("held-deletions", "remote-deletions"),
+    "import": ("held-import", "many-creates"),
+}
+
+
+def _item_id(which: Held, line: str, desk: Desk) -> ProblemId:
+    """Under which id a person's decision is kept; of the whole list with no item's line."""
+    return problem_id(desk.account, desk.calendar, line, *_LISTS[which], "")
+
+
+def _line(uid: str) -> str:
+    return " ".join(uid.split("\n"))
+
+
+def _list_problem(
+    which: Held, plans: Iterable[ItemPlan], desk: Desk, *, reason: str, hint: str
+) -> Problem:
+    items = _listed(plans)
+    exact = "\n".join(_line(item["uid"]) for item in items)
+    kind, code = _LISTS[which]
+    return desk.problem(kind, code, None, reason=reason, hint=hint, items=items, exact=exact)
+
+
+# --- new events ---
 
 
 def hold_creations(
@@ -111,31 +203,24 @@ def _hold_import(
     plans: list[ItemPlan], most: int, desk: Desk
 ) -> tuple[list[ItemPlan], list[Problem]]:
     new = [plan for plan in plans if isinstance(plan.decision, MakeEvent)]
-    if len(new) <= most:
-        return plans, []
-    new_uids = {plan.uid for plan in new}
-    items = _listed(new)
-    problem = desk.problem(
-        "held-import",
-        "many-creates",
-        None,
+    approved, discarded, rest = _by_verdict("import", new, desk)
+    instead = {plan.uid: _approved("import", plan, desk) for plan in approved}
+    instead |= {one.uid: _using("import", _local_only(one), desk) for one in discarded}
+    problems: list[Problem] = []
+    if len(rest) > most:
+        instead |= {plan.uid: replace(plan, writes=(), problems=()) for plan in rest}
+        problems.append(_import_problem(rest, desk))
+    return [instead.get(plan.uid, plan) for plan in plans], problems
+
+
+def _import_problem(new: list[ItemPlan], desk: Desk) -> Problem:
+    return _list_problem(
+        "import",
+        new,
+        desk,
         reason=f"the folder was never synced and holds {len(new)} files that the service lacks",
         hint="`syncd approve ID` creates these events; `syncd discard ID` keeps them local-only.",
-        items=items,
-        exact="\n".join(item["uid"] for item in items),
     )
-    match _decided(problem, desk):
-        case "approved":
-            return [_using(one, problem) if one.uid in new_uids else one for one in plans], []
-        case "discarded":
-            kept = [_local_only(one) if one.uid in new_uids else one for one in plans]
-            return [_using(one, problem) for one in kept], []
-        case _:
-            held = [
-                replace(one, writes=(), problems=()) if one.uid in new_uids else one
-                for one in plans
-            ]
-            return held, [problem]
 
 
 def _local_only(plan: ItemPlan) -> ItemPlan:
@@ -161,7 +246,7 @@ def _gone_or_new(plan: ItemPlan, phase: Phase, desk: Desk) -> ItemPlan:
     return replace(plan, writes=(), problems=(*plan.problems, problem))
 
 
-def _deletions_problem(going: list[ItemPlan], side: str, verdict: Verdict, desk: Desk) -> Problem:
+def _deletions_problem(going: list[ItemPlan], side: Side, verdict: Verdict, desk: Desk) -> Problem:
     gone_from, to = (
         ("the folder", "the service") if side == "local" else ("the service", "the folder")
     )
@@ -174,16 +259,13 @@ def _deletions_problem(going: list[ItemPlan], side: str, verdict: Verdict, desk:
             reason = f"{len(going)} items that were gone from {gone_from} at once still are"
         case _:
             assert_never(verdict)
-    items = _listed(going)
     undo = "writes the files again" if side == "local" else "keeps the files as local-only"
-    return desk.problem(
-        "held-deletions",
-        f"{side}-deletions",
-        None,
+    return _list_problem(
+        side,
+        going,
+        desk,
         reason=f"{reason}: nothing was deleted on {to}",
-        hint=f"`syncd approve ID` deletes these {len(items)} on {to}; `syncd discard ID` {undo}.",
-        items=items,
-        exact="\n".join(item["uid"] for item in items),
+        hint=f"`syncd approve ID` deletes these {len(going)} on {to}; `syncd discard ID` {undo}.",
     )
 
 
@@ -198,7 +280,7 @@ def _kept(plan: ItemPlan) -> ItemPlan:
     return ItemPlan(plan.uid, plan.decision, plan.sides, plan.sides.known, keep_todo=True)
 
 
-def _undone(plan: ItemPlan, side: str, desk: Desk) -> ItemPlan:
+def _undone(plan: ItemPlan, side: Side, desk: Desk) -> ItemPlan:
     if side == "local":
         return replace(make_file(plan.sides, RestoreFile(), desk), problems=())
     known = plan.sides.known

@@ -37,9 +37,8 @@ ATTENDEE_MAY = frozenset({"categories", "reminder_min", "show_as", "response"})
 
 
 def nothing(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
-    if sides.known is None:
-        return ItemPlan(sides.uid, decision, sides, None)
     record = sides.known
+    assert record is not None
     if isinstance(sides.local, Present) and sides.local.file.item is not None:
         record = replace(record, base_local=_refreshed(record, sides.local.file.item))
     if sides.remote is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 
@@ -297,6 +297,8 @@ def _mail_gate(
             return silent, replace(plan, used_verdicts=used), loud
         case "held":
             return silent, replace(plan, problems=(*plan.problems, problem)), frozenset()
+        case _ as stands:
+            assert_never(stands)
 
 
 def occurrences_of(
@@ -341,6 +343,8 @@ def _cancel(
                 return replace(plan, problems=(*plan.problems, problem)), frozenset()
             case "go":
                 plan = replace(plan, used_verdicts=(*plan.used_verdicts, problem.id))
+            case _ as stands:
+                assert_never(stands)
     write = Write(
         "delete-occurrence", key.slot, frozenset({key}), None, "", {}, decision.local, mailing
     )

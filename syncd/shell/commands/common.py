@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from syncd.shell.logs import Level
     from syncd.shell.output import Facts
     from syncd.shell.workshop import Workshop
+    from syncd.store.aside import Damaged
     from syncd.store.store import Store
 
 __all__ = [
@@ -128,12 +129,45 @@ class DaemonRefused(SyncdError):
 async def through_workshop(
     config: Config, observe: Facts, act: Callable[[Workshop], Coroutine[Any, Any, R]]
 ) -> R:
-    """Do `act` in this process, as the only one that writes. Raises: CommandError: another is."""
-    from syncd.shell.workshop import Workshop, state_lock
+    """
+    Do `act` in this process, as the only one that writes.
+
+    Where the state turns out to be damaged, it is put aside, told, and `act` done once more.
+
+    Raises: CommandError: another process writes.
+    """
+    from syncd.shell.workshop import state_lock
+    from syncd.store.aside import Damaged
 
     with state_lock(config):
-        async with Workshop.open(config, observe, patience_s=PATIENCE_S) as workshop:
-            return await act(workshop)
+        try:
+            result, damage = await _acted(config, observe, act)
+        except Damaged as error:
+            damage = error
+        if damage is not None:
+            result, _ = await _acted(config, observe, act)
+    return result
+
+
+async def _acted(
+    config: Config, observe: Facts, act: Callable[[Workshop], Coroutine[Any, Any, R]]
+) -> tuple[R, Damaged | None]:
+    from syncd.shell.workshop import Workshop
+
+    def observed(event: str, facts: Mapping[str, Any]) -> None:
+        observe(event, facts)
+        if event == "state.set_aside":
+            _tell_set_aside(facts)
+
+    async with Workshop.open(config, observed, patience_s=PATIENCE_S) as workshop:
+        return await act(workshop), workshop.store.damage
+
+
+def _tell_set_aside(facts: Mapping[str, Any]) -> None:
+    from syncd.shell.output import tell
+
+    tell(f"syncd: {facts['error']}; it is kept as {facts['kept_as']}", "bold yellow")
+    tell(str(facts["hint"]))
 
 
 def confirmed(question: str, *, yes: bool) -> bool:

@@ -76,6 +76,7 @@ async def _status(config: Config, most_s: int | None, *, as_json: bool) -> int:
     now = datetime.now(UTC)
     async with open_store(config) as store:
         states = await store.calendar_states()
+        notices = [one for one in await store.problems() if one.code == "state-set-aside"]
     logins: dict[str, float | None] = {
         name: await _login_age_s(config, account, now) for name, account in config.accounts.items()
     }
@@ -83,9 +84,12 @@ async def _status(config: Config, most_s: int | None, *, as_json: bool) -> int:
     told = [_told(state, now, logins, daemon) for state in states if state["account"] in logins]
     silent = set(logins) - {one["account"] for one in told}
     if as_json:
-        print_json({"running": daemon is not None, "calendars": told})
+        aside = [one.file for one in notices]
+        print_json({"running": daemon is not None, "calendars": told, "set_aside": aside})
     else:
         _print_status(told)
+        for one in notices:
+            say(f"{one.file}: {one.reason}; see `syncd problems show {one.id}`.", "yellow")
         for name in sorted(silent):
             say(f"{name}: nothing is known yet; run `syncd sync {name}`.")
         say("The daemon is running." if daemon is not None else "No daemon is running.")

@@ -19,6 +19,7 @@ import click
 from syncd.shell.commands.common import Invocation, pass_invocation
 
 if TYPE_CHECKING:
+    from syncd.round.desk import Observe
     from syncd.shell.config import Config
 
 __all__ = ["Stopper", "run_command", "run_daemon", "stopped_by_signals"]
@@ -93,10 +94,13 @@ async def _run(config: Config, stopper: Stopper) -> None:
     await run_daemon(config, stopper.event())
 
 
-async def run_daemon(config: Config, stop: asyncio.Event) -> None:
+async def run_daemon(
+    config: Config, stop: asyncio.Event, *, observe: Observe | None = None
+) -> None:
     """
     Be the daemon until `stop` is set; a state that cannot be written is waited for.
 
+    Args: observe: told facts, for the log by default.
     Raises: CommandError: another syncd uses the state. StateError: a newer version wrote it.
     """
     from syncd.clock import SystemClock
@@ -104,10 +108,11 @@ async def run_daemon(config: Config, stop: asyncio.Event) -> None:
     from syncd.shell.daemon import Troubles, log_facts
     from syncd.shell.schedule import retry_pause_s
 
-    failures, troubles = 0, Troubles(log_facts, SystemClock())
+    observe = observe or log_facts
+    failures, troubles = 0, Troubles(observe, SystemClock())
     while not stop.is_set():
         try:
-            await _serve(config, stop)
+            await _serve(config, stop, observe)
         except DiskTrouble as error:
             failures += 1
             troubles.began("daemon: state", error)
@@ -115,10 +120,10 @@ async def run_daemon(config: Config, stop: asyncio.Event) -> None:
                 await asyncio.wait_for(stop.wait(), retry_pause_s(error, failures))
 
 
-async def _serve(config: Config, stop: asyncio.Event) -> None:
-    from syncd.shell.daemon import PATIENCE_S, Daemon, log_facts
+async def _serve(config: Config, stop: asyncio.Event, observe: Observe) -> None:
+    from syncd.shell.daemon import PATIENCE_S, Daemon
     from syncd.shell.workshop import Workshop, state_lock
 
     with state_lock(config):
-        async with Workshop.open(config, log_facts, patience_s=PATIENCE_S) as workshop:
-            await Daemon(workshop).run(stop)
+        async with Workshop.open(config, observe, patience_s=PATIENCE_S) as workshop:
+            await Daemon(workshop, observe=observe).run(stop)

@@ -11,6 +11,7 @@ import os
 import stat
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -23,6 +24,7 @@ from syncd.shell.config_model import APPLICATION_METHODS, AuthMethod
 from syncd.shell.toml_text import toml_text
 
 if TYPE_CHECKING:
+    from syncd.ports import Pauses
     from syncd.shell.config_model import Account, Config
 
 __all__ = ["check_command", "init_command", "written_config"]
@@ -381,23 +383,22 @@ async def _service(config: Config, account: Account) -> AsyncIterator[Finding]:
     from syncd.core.wire.dialects.graph_v1 import GraphV1
     from syncd.graph.transport import GraphRemote
     from syncd.graph.waits import Patience
-    from syncd.shell.commands.common import PATIENCE_S, open_store
+    from syncd.shell.commands.common import PATIENCE_S
     from syncd.shell.output import log_fact
-    from syncd.shell.workshop import StoredPauses, login_of
+    from syncd.shell.workshop import login_of
 
     clock, dialect = SystemClock(), GraphV1(account.user_id)
-    async with (
-        open_store(config) as store,
-        GraphRemote(
+    async with AsyncExitStack() as stack:
+        made = GraphRemote(
             account.base_url,
             login_of(config, account, clock),
-            pauses=StoredPauses(store, account.name),
+            pauses=await _pauses(stack, config, account),
             clock=clock,
             ca_file=account.ca_file,
             patience=Patience(PATIENCE_S / 4),
             observe=log_fact,
-        ) as remote,
-    ):
+        )
+        remote = await stack.enter_async_context(made)
         try:
             identity = dialect.read_identity(await remote.read(dialect.identity()))
             addresses = ", ".join(identity.addresses) or identity.user_id
@@ -409,6 +410,18 @@ async def _service(config: Config, account: Account) -> AsyncIterator[Finding]:
         except SyncdError as error:
             yield Finding.of(f"{account.name}: service", error)
         yield _skew(account, remote.clock_skew_s)
+
+
+async def _pauses(stack: AsyncExitStack, config: Config, account: Account) -> Pauses:
+    """Those that the state remembers; none where it cannot be used, which was told before."""
+    from syncd.graph.waits import NoPauses
+    from syncd.shell.commands.common import open_store
+    from syncd.shell.workshop import StoredPauses
+
+    try:
+        return StoredPauses(await stack.enter_async_context(open_store(config)), account.name)
+    except SyncdError:
+        return NoPauses()
 
 
 def _zone(account: Account, zone: str) -> Finding:

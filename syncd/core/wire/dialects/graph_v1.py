@@ -106,14 +106,17 @@ def error_code(answer: Answer) -> str:
     """The innermost error code of Graph's envelope, "" where there is none."""
     try:
         envelope = msgspec.json.decode(answer.body, type=_ErrorEnvelope)
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return ""
     if envelope.error is None:
         return ""
     inner = (envelope.error.innerError or {}).get("code")
-    return str(inner or envelope.error.code)
+    return str(inner or envelope.error.code)[:_LONGEST_CODE]
 
 
+_LONGEST_CODE = 100
+# msgspec's own, and what it lets through: a text that is no UTF-8, brackets without end.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _DEAD_TOKEN = ("syncstatenotfound", "resyncrequired", "fullsyncrequired", "syncstateinvalid")
 
 
@@ -184,6 +187,11 @@ class GraphV1:
         """The calendar that an event is in now."""
         path = f"{self._event(calendar, event)}/calendar?$select=id"
         return Request("GET", path, label="event.calendar")
+
+    def people(self, calendar: CalendarId, event: GraphId) -> Request:
+        """Who would be mailed about a write to an event, and in which version it is."""
+        query = "$select=id,attendees,isOrganizer,isCancelled"
+        return Request("GET", f"{self._event(calendar, event)}?{query}", label="event.people")
 
     def view(self, calendar: CalendarId, start: datetime, end: datetime, *, full: bool) -> Request:
         """A fresh view, without a token: whole rows, or only who is in it."""
@@ -321,7 +329,7 @@ def _decoded(answer: Answer, kind: type[T], label: str) -> T:
 def _convert(raw: bytes | msgspec.Raw, kind: type[T], label: str) -> T:
     try:
         return msgspec.json.decode(raw, type=kind)
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise BadAnswer(f"the service's answer to {label} cannot be read: {error}") from None
 
 

@@ -1,0 +1,176 @@
+"""When a series whose file says THISANDFUTURE is cut in two, and in which steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from syncd.core.decide import Local, Remote, Same, Sides
+from syncd.core.ids import FileName
+from syncd.core.plan import is_made, split_of, split_plans
+from syncd.core.state import ItemRecord
+from syncd.core.wire.ics_split import Split
+from tests.core.planning import (
+    READ_ONLY,
+    UID,
+    desk,
+    edited,
+    event_text,
+    exception,
+    known,
+    moment,
+    person,
+    saved,
+    series,
+)
+from tests.strategies import OWNER
+
+FROM_THE_23RD = "\r\n".join(
+    [
+        *("END:VEVENT", "BEGIN:VEVENT", f"UID:{UID}", "DTSTAMP:20260102T000000Z"),
+        "RECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Europe/Berlin:20260323T090000",
+        "DTSTART;TZID=Europe/Berlin:20260323T090000",
+        "DTEND;TZID=Europe/Berlin:20260323T100000",
+        *("SUMMARY:From now on", "LOCATION:Room 1", "END:VEVENT", "END:VCALENDAR"),
+    ]
+)
+CUT = {"END:VEVENT\r\nEND:VCALENDAR": FROM_THE_23RD}
+BEFORE = series()
+RECORD = known(BEFORE)
+EDITED = edited(RECORD.content, CUT)
+
+
+def sides(
+    *,
+    data: bytes = EDITED,
+    record: ItemRecord | None = RECORD,
+    remote: Remote | None = BEFORE,
+    local: Local | None = None,
+) -> Sides:
+    return Sides(UID, record, local or saved(data, record), remote)
+
+
+def split() -> Split:
+    found = split_of(sides(), desk())
+    assert found is not None
+    return found
+
+
+def test_a_series_that_says_this_and_future_is_cut_there() -> None:
+    """Into one that ends before, and one that begins then."""
+    found = split()
+
+    assert found.slot.isoformat() == "2026-03-23"
+    assert b"UNTIL=" in found.old
+    assert b"From now on" not in found.old
+    assert b"SUMMARY:From now on" in found.new
+    assert found.uid != UID
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"local": Same()},
+        {"data": RECORD.content},
+        {"remote": series(attendees=[person("bob@example.org")])},
+        {"data": edited(EDITED, {"CREATED:": "ATTENDEE:mailto:bob@example.org\r\nCREATED:"})},
+        {"data": event_text("SUMMARY:no time")},
+        {"remote": None},
+        {"record": None},
+        {"record": replace(RECORD, base_remote=None)},
+        {"record": replace(RECORD, base_local=None)},
+    ],
+    ids=[
+        *("no new file", "no cut in it", "guests on the service", "guests in the file"),
+        *("a file without a time", "an event that went", "an item without a record"),
+        *("no base of the service", "no base of the file"),
+    ],
+)
+def test_a_series_is_not_cut_where_that_may_concern_others_or_undo_them(
+    given: dict[str, Any],
+) -> None:
+    """It stays whole, and the line is held."""
+    assert split_of(sides(**given), desk()) is None
+
+
+def test_guests_of_an_occurrence_alone_are_guests() -> None:
+    """They would be told twice."""
+    with_guest = edited(
+        EDITED, {"SUMMARY:From now on": "SUMMARY:From now on\r\nATTENDEE:mailto:bob@example.org"}
+    )
+
+    assert split_of(sides(data=with_guest), desk()) is None
+
+
+def test_a_series_in_a_read_only_calendar_is_not_cut() -> None:
+    """The new half could not be sent."""
+    assert split_of(sides(), desk(**READ_ONLY)) is None
+
+
+def test_a_new_file_may_be_cut_before_anything_is_sent() -> None:
+    """The service knows nothing of it yet."""
+    new = ItemRecord(UID, file=FileName("u-1.ics"))
+
+    assert split_of(sides(record=new, remote=None), desk()) is not None
+    assert split_of(sides(record=None, remote=None), desk()) is not None
+
+
+@pytest.mark.parametrize(
+    ("now", "cut"),
+    [
+        (series(subject="Moved on"), True),
+        (series(exceptionOccurrences=[exception("2026-03-09", subject="Early")]), True),
+        (series(exceptionOccurrences=[exception("2026-03-23", subject="There")]), False),
+        (series(exceptionOccurrences=[exception("2026-03-30", subject="Later")]), False),
+        (series(start=moment("2026-03-02", 8)), False),
+    ],
+    ids=["its title", "an early occurrence", "the day of the cut", "a later day", "its time"],
+)
+def test_what_the_service_changed_of_the_part_that_is_cut_off_comes_first(
+    now: Remote, cut: bool
+) -> None:
+    """It is merged before, so that nobody's edit is lost by the cut."""
+    assert (split_of(sides(remote=now), desk()) is not None) == cut
+
+
+def test_the_new_file_comes_first() -> None:
+    """Nothing is gone in between, wherever it is interrupted."""
+    new, waiting = split_plans(sides(), split(), desk(), made=False)
+
+    assert new.file is not None
+    assert (new.file.data, new.file.expect, new.file.unread) == (split().new, None, True)
+    assert new.after_file == ItemRecord(split().uid, file=new.file.name)
+    assert (new.record, new.uid, new.keep_todo) == (None, split().uid, True)
+    assert (waiting.uid, waiting.file, waiting.writes, waiting.keep_todo) == (UID, None, (), True)
+    assert waiting.record is not None
+    assert (waiting.record.fingerprint, waiting.record.content) == (None, EDITED)
+
+
+def test_then_the_old_one_is_cut() -> None:
+    """Its former text goes to the history, and it is read as a person's words."""
+    (old,) = split_plans(sides(), split(), desk(), made=True)
+
+    assert old.file is not None
+    assert (old.file.name, old.file.data, old.file.expect) == ("u-1.ics", split().old, "f-2")
+    assert old.file.unread
+    assert (old.lost, old.keep_todo) == (EDITED, True)
+    assert old.after_file is not None
+    after = old.after_file
+    assert (after.content, after.fingerprint, after.stat) == (split().old, None, None)
+    assert after.base_remote == RECORD.base_remote
+
+
+def test_the_new_file_is_known_by_what_it_says() -> None:
+    """However it was written since."""
+    data = split().new
+    same = edited(data, {"DTSTAMP:2026": "DTSTAMP:2025"})
+    another = edited(data, {"SUMMARY:From now on": "SUMMARY:Something else"})
+
+    assert is_made(split(), data, OWNER)
+    assert is_made(split(), same, OWNER)
+    assert not is_made(split(), another, OWNER)
+    assert not is_made(split(), edited(data, {f"UID:{split().uid}": "UID:other"}), OWNER)
+    assert not is_made(split(), b"no calendar", OWNER)
+    assert not is_made(split(), event_text("SUMMARY:no time", uid=split().uid), OWNER)

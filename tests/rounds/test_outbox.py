@@ -1,0 +1,750 @@
+"""
+What becomes of a write whatever its answer: lost, odd, refused, or none at all.
+
+The service is the simulator over HTTP, but for single requests that are answered as a test says.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd.core.errors import LoginNeeded, ServiceDown
+from syncd.core.state import Problem
+from syncd.core.wire.exchange import Answer
+from syncd.ports import Answered, Lost, Request, Unsent, WriteOutcome
+from syncd.shell.config_model import MailPolicy
+from tests.rounds.world import World, event, ics, world
+
+AT = ("2026-03-05T10:00:00", "2026-03-05T10:30:00")
+BOB = {"emailAddress": {"address": "bob@example.org"}, "type": "required"}
+WEEKLY = {
+    "pattern": {"type": "weekly", "interval": 1, "daysOfWeek": ["thursday"]},
+    "range": {"type": "numbered", "startDate": "2026-03-05", "numberOfOccurrences": 4},
+}
+YES = (b"PARTSTAT=NEEDS-ACTION;RSVP", b"PARTSTAT=ACCEPTED;RSVP")
+LOST = Lost("cut off")
+Act = Callable[[], object]
+
+
+def refused(status: int, code: str = "ErrorOdd") -> Answered:
+    return Answered(Answer(status, {}, json.dumps({"error": {"code": code}}).encode()))
+
+
+@dataclass
+class Odd:
+    """A remote that answers some requests by itself, each once; `then` is done before it does."""
+
+    real: Any
+    told: list[tuple[str, str, Any, Act | None, bool]] = field(default_factory=list)
+    asked: list[Request] = field(default_factory=list)
+
+    def say(
+        self, method: str, path: str, outcome: Any, *, then: Act | None = None, passed: bool = False
+    ) -> None:
+        """
+        Answer the next such request.
+
+        Args: outcome: None for the service's own. passed: the service gets it all the same.
+        """
+        self.told.append((method, path, outcome, then, passed))
+
+    def _take(self, request: Request) -> tuple[Any, Act | None, bool] | None:
+        for one in self.told:
+            if one[0] == request.method and re.search(one[1], request.path):
+                self.told.remove(one)
+                return one[2:]
+        return None
+
+    async def write_all(self, requests: Sequence[Request]) -> list[WriteOutcome]:
+        return [await self._written(one) for one in requests]
+
+    async def _written(self, request: Request) -> WriteOutcome:
+        self.asked.append(request)
+        told = self._take(request)
+        if told is None or told[2]:
+            (outcome,) = await self.real.write_all([request])
+        if told is not None:
+            if told[1] is not None:
+                told[1]()
+            outcome = told[0] or outcome
+        return outcome  # type: ignore[no-any-return]
+
+    async def read(self, request: Request) -> Answer:
+        told = self._take(request)
+        if told is None:
+            return await self.real.read(request)  # type: ignore[no-any-return]
+        if isinstance(told[0], Exception):
+            raise told[0]
+        return told[0]  # type: ignore[no-any-return]
+
+    async def read_all(self, requests: Sequence[Request]) -> list[Answer]:
+        return [await self.read(one) for one in requests]
+
+    @property
+    def clock_skew_s(self) -> float | None:
+        return self.real.clock_skew_s  # type: ignore[no-any-return]
+
+
+async def odd(w: World) -> Odd:
+    """The first sync, and from then on a service that answers as it is told."""
+    await w.code()
+    assert w.mailbox is not None
+    found = Odd(w.mailbox._remote)
+    w.mailbox._remote = found  # type: ignore[assignment]
+    return found
+
+
+def titles(w: World) -> list[str]:
+    return sorted(item.values["subject"] for item in w.box.items(w.calendar))
+
+
+async def listed(w: World, kind: str = "") -> Problem:
+    (problem,) = [one for one in await w.store.problems() if kind in (one.kind, "")]
+    return problem
+
+
+async def outbox(w: World) -> list[tuple[str, str]]:
+    (calendar,) = await w.store.calendars()
+    return [(one.kind, one.state) for one in await w.store.outbox(calendar.key)]
+
+
+async def settled(w: World) -> int:
+    """Sync until nothing is left to wait for."""
+    code = 5
+    for _ in range(6):
+        code = await w.code()
+        if code != 5 and not await outbox(w):
+            return code
+        w.clock.advance(90)
+    return code
+
+
+# --- a create ------------------------------------------------------------------------------------
+
+
+async def test_a_create_that_stays_lost_is_asked_about_again_and_again(tmp_path: Path) -> None:
+    """Byte for byte the same each time, so that the service makes one event of it."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        for _ in range(3):
+            remote.say("POST", "/events", LOST)
+        w.write("a.ics", ics("a", "Once"))
+
+        assert await settled(w) == 0
+
+        assert titles(w) == ["Once"]
+        assert len(remote.asked) == 4
+        assert len({one.body for one in remote.asked}) == 1
+        assert b"transactionId" in (remote.asked[0].body or b"")
+
+
+async def test_a_repeated_create_carries_the_bytes_of_the_first(tmp_path: Path) -> None:
+    """Also where the file was edited meanwhile: the edit follows by itself."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        w.clear()
+        remote.say("POST", "/events", LOST)
+        remote.say("POST", "/events", LOST, passed=True)
+        remote.say("GET", "filter", ServiceDown("down"))
+        w.write("a.ics", ics("a", "First"))
+        await w.code()
+        w.edit("First", b"SUMMARY:First", b"SUMMARY:Second")
+
+        assert await settled(w) == 0
+
+        assert titles(w) == ["Second"]
+        assert [one["subject"] for one in w.bodies("POST")] == ["First"]
+
+
+async def test_a_create_that_cannot_leave_is_tried_another_time(tmp_path: Path) -> None:
+    """Neither lost nor in doubt; the exit code says that it passes by itself."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        remote.say("POST", "/events", Unsent(ServiceDown("down")))
+        w.write("a.ics", ics("a", "Once"))
+
+        assert await w.code() == 5
+        assert await outbox(w) == []
+
+        assert await w.code() == 0
+        assert titles(w) == ["Once"]
+
+
+async def test_a_lost_create_that_cannot_leave_again_stays_in_doubt(tmp_path: Path) -> None:
+    """It is not forgotten, and not sent with another transaction id."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        remote.say("POST", "/events", LOST)
+        remote.say("POST", "/events", Unsent(ServiceDown("down")))
+        w.write("a.ics", ics("a", "Once"))
+
+        codes = [await w.code() for _ in range(2)]
+        assert 5 in codes
+
+        assert await settled(w) == 0
+        assert titles(w) == ["Once"]
+
+
+async def test_a_refused_login_is_told_before_any_other_trouble(tmp_path: Path) -> None:
+    """Only a person can help there: exit 3, whichever write met it."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        remote.say("POST", "/events", Unsent(ServiceDown("down")))
+        remote.say("POST", "/events", Unsent(LoginNeeded("sign in")))
+        for name in ("a", "b"):
+            w.write(f"{name}.ics", ics(name, name))
+
+        assert await w.code() == 3
+
+
+async def test_a_repeated_create_that_is_refused_is_planned_anew(tmp_path: Path) -> None:
+    """The first one never took effect: the file is as new as before."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        w.clear()
+        remote.say("POST", "/events", LOST)
+        remote.say("POST", "/events", refused(400))
+        w.write("a.ics", ics("a", "Once"))
+
+        assert await settled(w) == 0
+
+        assert titles(w) == ["Once"]
+        assert w.names() == ["a.ics"]
+
+
+async def test_a_create_that_is_there_already_is_found(tmp_path: Path) -> None:
+    """409 says that the transaction is known: the event is looked for, not made again."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        remote.say("POST", "/events", refused(409), passed=True)
+        w.write("a.ics", ics("a", "Once"))
+
+        assert await settled(w) == 0
+
+        assert titles(w) == ["Once"]
+        assert w.subjects() == ["Once"]
+        w.clear()
+        assert await w.code() == 0
+        assert w.writes() == []
+
+
+async def _untold(w: World, remote: Odd) -> Problem:
+    """A create that the service knows, it says, and that cannot be found."""
+    for _ in range(2):
+        remote.say("POST", "/events", refused(409))
+    w.write("a.ics", ics("a", "Once"))
+    assert await settled(w) == 4
+    return await listed(w)
+
+
+async def test_a_create_that_is_there_and_cannot_be_found_is_a_persons_matter(
+    tmp_path: Path,
+) -> None:
+    """Nothing is sent meanwhile, however often one syncs."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+
+        problem = await _untold(w, remote)
+
+        assert (problem.kind, problem.code) == ("in-doubt", "create-in-doubt")
+        assert (problem.needs_person, problem.summary, problem.uid) == (True, "Once", "a")
+        assert problem.reason.startswith("its answer was lost")
+        assert "`syncd approve ID` sends it again" in problem.hint
+        w.clear()
+        assert await w.code() == 4
+        assert w.writes() == []
+
+
+async def test_such_a_create_is_sent_again_when_a_person_says_so(tmp_path: Path) -> None:
+    """And is listed no more."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        await w.decide(await _untold(w, remote), "approved")
+
+        assert await settled(w) == 0
+
+        assert titles(w) == ["Once"]
+        assert await w.store.problems() == []
+        assert await w.store.verdicts() == {}
+
+
+async def test_such_a_create_is_left_alone_when_a_person_says_so(tmp_path: Path) -> None:
+    """The file stays by itself."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        await w.decide(await _untold(w, remote), "discarded")
+        w.clear()
+
+        assert await settled(w) == 0
+
+        assert (w.writes(), titles(w), w.subjects()) == ([], [], ["Once"])
+        assert await w.store.problems() == []
+
+
+async def test_an_event_with_a_very_long_uid_is_found_all_the_same(tmp_path: Path) -> None:
+    """Its UID would not fit into the address of a request."""
+    uid = "long-" + "x" * 1500
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        remote.say("POST", "/events", LOST, passed=True)
+        w.write("a.ics", ics(uid, "Once"))
+
+        assert await settled(w) == 0
+
+        assert (titles(w), w.subjects()) == (["Once"], ["Once"])
+
+
+async def test_an_approved_meeting_whose_answer_was_lost_invites_once(tmp_path: Path) -> None:
+    """The approval is used up when it is found, and counts for no other time."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        more = ("ORGANIZER:mailto:me@example.org", "ATTENDEE:mailto:bob@example.org")
+        w.write("a.ics", ics("a", "Board", "20260310T100000", "20260310T110000", *more))
+        assert await w.code() == 4
+        await w.decide(await listed(w, "held-mail"), "approved")
+        remote.say("POST", "/events", LOST, passed=True)
+
+        assert await settled(w) == 0
+
+        assert [mail.kind for mail in w.mails()] == ["invitation"]
+        assert await w.store.verdicts() == {}
+        assert await w.store.problems() == []
+
+
+async def test_an_answer_to_a_create_that_says_nothing_is_no_event(tmp_path: Path) -> None:
+    """It is looked for instead."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        odd_answer = Answered(Answer(201, {}, b'{"id": 5}'))
+        remote.say("POST", "/events", odd_answer, passed=True)
+        w.write("a.ics", ics("a", "Once"))
+
+        await w.code()
+        assert await settled(w) == 0
+
+        assert (titles(w), w.subjects()) == (["Once"], ["Once"])
+
+
+# --- a change ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("passed", [True, False])
+async def test_a_lost_change_is_looked_for_and_sent_again_if_it_is_not_there(
+    tmp_path: Path, passed: bool
+) -> None:
+    """It mails nobody: nothing is lost by sending it once more."""
+    async with world(tmp_path) as w:
+        w.box.create(w.calendar, event("A", *AT))
+        remote = await odd(w)
+        remote.say("PATCH", "/events", LOST, passed=passed)
+        w.edit("A", b"SUMMARY:A", b"SUMMARY:B")
+        w.clear()
+
+        assert await settled(w) == 0
+
+        assert (titles(w), w.subjects()) == (["B"], ["B"])
+        assert len(w.bodies("PATCH")) == 1
+
+
+async def test_a_lost_change_of_an_event_that_went_is_over(tmp_path: Path) -> None:
+    """There is nothing left to look at; the edited file is made an event again."""
+    async with world(tmp_path) as w:
+        item = w.box.create(w.calendar, event("A", *AT))
+        remote = await odd(w)
+        w.clock.advance(7 * 86400)
+        remote.say("PATCH", "/events", LOST, then=lambda: w.box.delete(item.immutable_id))
+        w.edit("A", b"SUMMARY:A", b"SUMMARY:B")
+
+        assert await settled(w) == 0
+
+        assert (titles(w), w.subjects()) == (["B"], ["B"])
+
+
+async def test_a_lost_change_whose_event_cannot_be_read_waits(tmp_path: Path) -> None:
+    """A 404 of what was there a moment ago is not believed: it stays in doubt until it is."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        w.write("a.ics", ics("a", "A"))
+        assert await w.code() == 0
+        remote.say("PATCH", "/events", LOST, passed=True)
+        for _ in range(2):
+            remote.say("GET", "/events/[^/?]+(\\?|$)", refused(404, "ErrorItemNotFound").answer)
+        w.edit("A", b"SUMMARY:A", b"SUMMARY:B")
+
+        assert await settled(w) == 0
+
+        assert (titles(w), w.subjects()) == (["B"], ["B"])
+
+
+@pytest.mark.parametrize("passed", [True, False])
+async def test_a_lost_update_of_a_meeting_is_looked_for_twice(tmp_path: Path, passed: bool) -> None:
+    """Five seconds apart, before it is sent again: its mail goes out once."""
+    async with world(tmp_path) as w:
+        w.box.create(w.calendar, event("A", *AT, attendees=[BOB]))
+        remote = await odd(w)
+        remote.say("PATCH", "/events", LOST, passed=passed)
+        w.edit("A", b"SUMMARY:A", b"SUMMARY:B")
+        before_s = w.clock.monotonic_s()
+
+        assert await settled(w) == 0
+
+        assert [mail.kind for mail in w.mails()] == ["update"]
+        assert titles(w) == ["B"]
+        if not passed:
+            assert w.clock.monotonic_s() - before_s >= 5
+
+
+@pytest.mark.parametrize("passed", [True, False])
+async def test_a_lost_cancellation_of_an_occurrence_is_settled_by_looking(
+    tmp_path: Path, passed: bool
+) -> None:
+    """It is gone once, on both sides."""
+    async with world(tmp_path) as w:
+        w.box.create(w.calendar, event("Series", *AT, recurrence=WEEKLY))
+        remote = await odd(w)
+        remote.say("DELETE", "/events", LOST, passed=passed)
+        rule = re.search(rb"RRULE:[^\r]*", w.path("Series").read_bytes())
+        assert rule is not None
+        w.edit("Series", rule[0], rule[0] + b"\r\nEXDATE;TZID=Europe/Berlin:20260312T100000")
+
+        assert await settled(w) == 0
+
+        assert "EXDATE" in w.text("Series")
+        w.clear()
+        assert await w.code() == 0
+        assert w.writes() == []
+
+
+# --- an answer to an invitation ------------------------------------------------------------------
+
+
+async def _unanswered(w: World) -> tuple[Odd, Problem]:
+    """An acceptance of which nothing is seen."""
+    w.receive("Review", *AT)
+    remote = await odd(w)
+    remote.say("POST", "/accept", LOST)
+    w.edit("Review", *YES)
+    await w.code()
+    assert await outbox(w) == [("respond", "doubt")]
+    assert [one for one in await w.store.problems() if one.needs_person] == []
+    w.clock.advance(121)
+    assert await w.code() == 4
+    return remote, await listed(w)
+
+
+async def test_an_answer_of_which_nothing_is_seen_is_a_persons_matter(tmp_path: Path) -> None:
+    """After two minutes, not before; it names whom it may have mailed."""
+    async with world(tmp_path) as w:
+        _, problem = await _unanswered(w)
+
+        assert (problem.kind, problem.code) == ("in-doubt", "respond-in-doubt")
+        assert (problem.mail_class, problem.to) == ("responses", ("carol@example.org",))
+        assert problem.summary == "Review"
+        assert w.mails() == []
+
+
+async def test_such_an_answer_was_sent_when_a_person_says_so(tmp_path: Path) -> None:
+    """Nothing is sent, and nothing asked again."""
+    async with world(tmp_path) as w:
+        _, problem = await _unanswered(w)
+        await w.decide(problem, "discarded")
+        w.clear()
+
+        assert await w.code() == 0
+
+        assert (w.mails(), w.writes()) == ([], [])
+        assert await outbox(w) == []
+        assert await w.store.verdicts() == {}
+        assert await w.code() == 0
+        assert w.writes() == []
+
+
+async def test_such_an_answer_is_sent_again_when_a_person_says_so(tmp_path: Path) -> None:
+    """Once."""
+    async with world(tmp_path) as w:
+        _, problem = await _unanswered(w)
+        await w.decide(problem, "approved")
+
+        assert await settled(w) == 0
+
+        assert [mail.kind for mail in w.mails()] == ["response"]
+        assert await w.store.verdicts() == {}
+
+
+async def test_a_lost_answer_to_a_meeting_that_went_is_over(tmp_path: Path) -> None:
+    """A declined meeting leaves the calendar: there is nothing to look at."""
+    async with world(tmp_path) as w:
+        w.receive("Review", *AT)
+        remote = await odd(w)
+        w.clock.advance(7 * 86400)
+        (item,) = w.box.items(w.calendar)
+        remote.say("POST", "/decline", LOST, then=lambda: w.box.delete(item.immutable_id))
+        w.edit("Review", b"PARTSTAT=NEEDS-ACTION;RSVP", b"PARTSTAT=DECLINED;RSVP")
+
+        await settled(w)
+
+        assert (await outbox(w), titles(w), w.mails()) == ([], [], [])
+
+
+# --- a deletion ----------------------------------------------------------------------------------
+
+
+async def test_a_lost_deletion_that_was_none_is_carried_out(tmp_path: Path) -> None:
+    """The event answers when it is asked for: it is planned anew."""
+    async with world(tmp_path) as w:
+        for name in ("A", "B", "C", "D"):
+            w.box.create(w.calendar, event(name, *AT))
+        remote = await odd(w)
+        remote.say("DELETE", "/events", LOST)
+        w.path("A").unlink()
+
+        assert await settled(w) == 0
+
+        assert titles(w) == ["B", "C", "D"]
+        assert sorted(w.subjects()) == ["B", "C", "D"]
+
+
+async def test_a_deletion_of_a_moment_ago_is_not_believed_at_once(tmp_path: Path) -> None:
+    """A copy of the mailbox that has not heard of an event says 404 as well."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        w.write("a.ics", ics("a", "A"))
+        assert await w.code() == 0
+        remote.say("DELETE", "/events", refused(404, "ErrorItemNotFound"))
+        (w.folder / "a.ics").unlink()
+
+        assert await settled(w) == 0
+
+        assert (titles(w), w.names()) == ([], [])
+
+
+async def test_a_deletion_that_somebody_else_was_faster_with_is_done(tmp_path: Path) -> None:
+    """404 of an event that is long known: both are gone."""
+    async with world(tmp_path) as w:
+        for name in ("A", "B", "C", "D"):
+            w.box.create(w.calendar, event(name, *AT))
+        remote = await odd(w)
+        w.clock.advance(86400)
+        item = next(one for one in w.box.items(w.calendar) if one.values["subject"] == "A")
+        remote.say(
+            *("DELETE", "/events", refused(404, "ErrorItemNotFound")),
+            then=lambda: w.box.delete(item.immutable_id),
+        )
+        w.path("A").unlink()
+
+        assert await settled(w) == 0
+
+        assert titles(w) == ["B", "C", "D"]
+        assert w.mails() == []
+
+
+# --- refused -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "listed_as"),
+    [
+        (400, "ErrorOdd", "ErrorOdd"),
+        (403, "ErrorAccessDenied", "access-denied"),
+        (507, "ErrorQuotaExceeded", "mailbox-full"),
+        (400, "ErrorOccurrenceCrossingBoundary", "crosses-neighbour"),
+    ],
+)
+async def test_a_refused_change_is_listed_and_waits_for_another(
+    tmp_path: Path, status: int, code: str, listed_as: str
+) -> None:
+    """It is not sent again until the file is saved with something else."""
+    async with world(tmp_path) as w:
+        w.box.create(w.calendar, event("A", *AT))
+        remote = await odd(w)
+        remote.say("PATCH", "/events", refused(status, code))
+        w.edit("A", b"SUMMARY:A", b"SUMMARY:B")
+
+        assert await w.code() == 4
+        problem = await listed(w)
+        assert (problem.kind, problem.code, problem.summary) == ("refused", listed_as, "B")
+        assert (problem.needs_person, problem.fields) == (True, ("subject",))
+        assert problem.reason == f"the service refused to patch it: {status} {code}"
+        w.clear()
+        assert await w.code() == 4
+        assert w.writes() == []
+
+        w.edit("B", b"SUMMARY:B", b"SUMMARY:C")
+        assert await w.code() == 0
+        assert titles(w) == ["C"]
+
+
+@pytest.mark.parametrize("status", [404, 409, 412, 423])
+async def test_a_change_that_met_another_version_is_planned_anew(
+    tmp_path: Path, status: int
+) -> None:
+    """Nothing is listed: the merge starts from what is there by now."""
+    async with world(tmp_path) as w:
+        item = w.box.create(w.calendar, event("A", *AT))
+        remote = await odd(w)
+        w.clock.advance(86400)
+        theirs = {"location": {"displayName": "Room 2"}}
+        remote.say(
+            *("PATCH", "/events", refused(status)),
+            then=lambda: w.box.patch(item.immutable_id, theirs),
+        )
+        w.edit("A", b"SUMMARY:A", b"SUMMARY:B")
+
+        assert await settled(w) == 0
+
+        assert titles(w) == ["B"]
+        assert "LOCATION:Room 2" in w.text("B")
+
+
+@pytest.mark.parametrize("status", [400, 403, 413])
+async def test_a_change_goes_without_the_files_own_lines_if_they_are_refused(
+    tmp_path: Path, status: int
+) -> None:
+    """How much a property may hold is not documented."""
+    async with world(tmp_path) as w:
+        w.box.create(w.calendar, event("A", *AT))
+        remote = await odd(w)
+        remote.say("PATCH", "/events", refused(status))
+        w.edit("A", b"SUMMARY:A", b"URL:https://example.com\r\nSUMMARY:B")
+        w.clear()
+
+        assert await settled(w) == 0
+
+        assert titles(w) == ["B"]
+        assert "URL:https://example.com" in w.text("B")
+        (body,) = w.bodies("PATCH")
+        assert "singleValueExtendedProperties" not in body
+
+
+# --- series --------------------------------------------------------------------------------------
+
+
+async def _series(w: World) -> tuple[Any, Odd]:
+    item = w.box.create(w.calendar, event("Series", *AT, recurrence=WEEKLY))
+    return item, await odd(w)
+
+
+def _override(w: World, day: str, *lines: str) -> None:
+    text = w.path("Series").read_bytes().replace(b"\r\n ", b"")
+    uid = re.search(rb"UID:([^\r]*)", text)
+    assert uid is not None
+    at = f"{day}T100000"
+    event_ = [
+        *("BEGIN:VEVENT", f"UID:{uid[1].decode()}", "DTSTAMP:20260101T000000Z"),
+        *(f"RECURRENCE-ID;TZID=Europe/Berlin:{at}", f"DTSTART;TZID=Europe/Berlin:{at}"),
+        f"DTEND;TZID=Europe/Berlin:{day}T103000",
+        *lines,
+        *("END:VEVENT", "END:VCALENDAR"),
+    ]
+    w.clock.advance(5)
+    w.path("Series").write_bytes(text.replace(b"END:VCALENDAR", "\r\n".join(event_).encode()))
+
+
+async def test_a_series_that_cannot_be_read_after_its_write_is_settled(tmp_path: Path) -> None:
+    """What was sent is agreed; the series is read in the next round."""
+    async with world(tmp_path) as w:
+        _, remote = await _series(w)
+        down = ServiceDown("down")
+        remote.say(
+            *("PATCH", "/events", None),
+            then=lambda: remote.say("GET", "/events/", down),
+            passed=True,
+        )
+        w.edit("Series", b"SUMMARY:Series", b"SUMMARY:Weekly")
+
+        assert await settled(w) == 0
+
+        assert titles(w) == ["Weekly"]
+        w.clear()
+        assert await w.code() == 0
+        assert w.writes() == []
+
+
+async def test_a_series_that_is_said_to_be_gone_after_its_write_is_settled(tmp_path: Path) -> None:
+    """A 404 of what was just written is not believed: agreed is what was sent."""
+    async with world(tmp_path) as w:
+        _, remote = await _series(w)
+        missing = refused(404, "ErrorItemNotFound").answer
+        remote.say(
+            *("PATCH", "/events", None),
+            then=lambda: remote.say("GET", "/events/[^/?]+(\\?|$)", missing),
+            passed=True,
+        )
+        w.edit("Series", b"SUMMARY:Series", b"SUMMARY:Weekly")
+
+        assert await settled(w) == 0
+
+        assert (titles(w), w.subjects()) == (["Weekly"], ["Weekly"])
+
+
+async def test_an_answer_that_cannot_be_understood_is_taken_for_what_was_sent(
+    tmp_path: Path,
+) -> None:
+    """A rule that Outlook invented since; the next round shows what is there."""
+    async with world(tmp_path) as w:
+        item = w.box.create(w.calendar, event("A", *AT))
+        remote = await odd(w)
+        said = {"id": item.immutable_id, "subject": "B", "recurrence": {"pattern": {"type": "?"}}}
+        remote.say(
+            "PATCH", "/events", Answered(Answer(200, {}, json.dumps(said).encode())), passed=True
+        )
+        w.edit("A", b"SUMMARY:A", b"SUMMARY:B")
+
+        assert await settled(w) == 0
+
+        assert (titles(w), w.subjects()) == (["B"], ["B"])
+
+
+async def test_an_occurrence_that_the_service_lacks_is_listed(tmp_path: Path) -> None:
+    """Its edit waits, and nothing else does."""
+    async with world(tmp_path) as w:
+        _, remote = await _series(w)
+        for _ in range(4):
+            remote.say("GET", "/instances", Answer(200, {}, b'{"value": []}'))
+        _override(w, "20260312", "SUMMARY:Alone")
+        w.write("other.ics", ics("other", "Other"))
+
+        assert await settled(w) == 4
+
+        problem = await listed(w)
+        assert (problem.kind, problem.code) == ("refused", "occurrence-not-found")
+        assert (problem.summary, problem.fields) == ("Series", ("subject",))
+        assert problem.reason.startswith("the service has no occurrence of 2026-03-12")
+        assert "Look at that day in Outlook" in problem.hint
+        assert "Other" in titles(w)
+
+
+async def test_an_edited_exception_is_written_where_it_lies(tmp_path: Path) -> None:
+    """Also where it was moved to another day: its slot tells, not its date."""
+    async with world(tmp_path) as w:
+        await _series(w)
+        _override(w, "20260312", "SUMMARY:Alone", "LOCATION:There")
+        assert await settled(w) == 0
+        w.edit("Alone", b"SUMMARY:Alone", b"SUMMARY:Together")
+        w.clear()
+
+        assert await settled(w) == 0
+
+        assert w.bodies("PATCH") == [{"subject": "Together"}]
+
+
+async def test_an_answered_series_is_read_again(tmp_path: Path) -> None:
+    """So that its occurrences show the answer, and nothing is taken for news."""
+    async with world(tmp_path, mail=MailPolicy("send", "send", "send", "send")) as w:
+        w.receive("Series", *AT, recurrence=WEEKLY)
+        await odd(w)
+        w.edit("Series", *YES)
+
+        assert await settled(w) == 0
+
+        assert [mail.kind for mail in w.mails()] == ["response"]
+        w.clear()
+        assert await w.code() == 0
+        assert w.writes() == []

@@ -15,7 +15,7 @@ from syncd.core.ids import Fingerprint, Uid
 from syncd.core.lines import Unreadable
 from syncd.core.merge import Merge, Times, agree, changed, merge
 from syncd.core.policies import Policy
-from syncd.core.state import ItemRecord, RemoteRecord
+from syncd.core.state import FieldTimes, ItemRecord, RemoteRecord
 from syncd.core.wire.graph import RemoteEvent
 from syncd.core.wire.ics_read import FileItem
 from syncd.core.wire.ics_write import local_view
@@ -255,5 +255,7 @@ def _merged(
 
 
 def _times(sides: Sides, remote: Remote) -> Times:
-    seen = remote.record.seen_at
-    return Times(sides.local.saved_at if isinstance(sides.local, Present) else seen, seen)
+    local, record = sides.local, remote.record
+    seen = record.field_times or FieldTimes(record.seen_at)
+    saved_at = local.saved_at if isinstance(local, Present) else seen.since
+    return Times(saved_at, seen.since, dict(seen.fields))

@@ -8,7 +8,7 @@ detail both ways: two sides need not be equal to agree. Knows nothing of rights,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import Enum
 from typing import Any, Final
@@ -44,10 +44,19 @@ _LOCAL_NAMES = frozenset((*PUSHED_FIELDS, "recurrence", "cancelled"))
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """When the file was saved and when the service's version was seen, as aware UTC."""
+    """
+    When the file was saved and when the service's version was seen, as aware UTC.
+
+    `by_field`: when single fields of it were seen to change, where that is known.
+    """
 
     local_at: datetime
     remote_at: datetime
+    by_field: Mapping[FieldKey, datetime] = field(default_factory=dict)
+
+    def of_remote(self, key: FieldKey) -> datetime:
+        """When the service's value of a field was seen."""
+        return self.by_field.get(key, self.remote_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +139,7 @@ def _decide(
         ours.get(key, ABSENT),
         theirs.get(key, ABSENT),
         times.local_at,
-        times.remote_at,
+        times.of_remote(key),
     )
     return Settled(conflict, policy(conflict))
 
@@ -176,7 +185,7 @@ def _lost(
         ours.get(key, ABSENT),
         theirs.get(key, ABSENT),
         times.local_at,
-        times.remote_at,
+        times.of_remote(key),
     )
     return Settled(conflict, "remote")
 

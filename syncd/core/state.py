@@ -7,7 +7,7 @@ transaction. Nothing here knows SQL.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NewType
@@ -43,6 +43,7 @@ __all__ = [
     "DropOutbox",
     "DropRemote",
     "DropView",
+    "FieldTimes",
     "HistoryRecord",
     "ItemRecord",
     "Lost",
@@ -127,9 +128,25 @@ class View:
     true_up_at: datetime | None = None
 
 
+class FieldTimes(msgspec.Struct, frozen=True):
+    """When fields of an event were seen to change; `since`: those that are not among them."""
+
+    since: datetime
+    fields: tuple[tuple[FieldKey, datetime], ...] = ()
+
+    def moved(self, keys: Collection[FieldKey], now: datetime) -> FieldTimes:
+        """The same after some fields were seen to change once more."""
+        others = [one for one in self.fields if one[0] not in keys]
+        return FieldTimes(self.since, (*others, *((key, now) for key in sorted(keys))))
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteRecord:
-    """An event as received; a series is its master with exceptions and cancelled slots."""
+    """
+    An event as received; a series is its master with exceptions and cancelled slots.
+
+    `field_times` are kept where the policy asks for them; else everything is as old as `seen_at`.
+    """
 
     graph_id: GraphId
     uid: Uid
@@ -139,6 +156,7 @@ class RemoteRecord:
     sweep: int
     outside: bool = False
     exceptions: tuple[GraphId, ...] = ()
+    field_times: FieldTimes | None = None
 
 
 class StoredStat(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from syncd.core.delta import (
 from syncd.core.errors import BadAnswer
 from syncd.core.event import AllDay, Item, When, slot_of
 from syncd.core.ids import GraphId, Uid
+from syncd.core.merge import changed
 from syncd.core.recurrence import occurrences
 from syncd.core.state import (
     Change,
@@ -26,6 +27,7 @@ from syncd.core.state import (
     DoubtKind,
     DropDoubt,
     DropRemote,
+    FieldTimes,
     PutDoubt,
     PutRemote,
     PutView,
@@ -63,13 +65,37 @@ def unique_uid(uid: Uid, graph_id: GraphId, used: set[Uid]) -> Uid:
 
 
 def record_of(
-    event: RemoteEvent | Row, raw: bytes, uid: Uid, sweep: int, bench: Bench
+    event: RemoteEvent | Row,
+    raw: bytes,
+    uid: Uid,
+    sweep: int,
+    bench: Bench,
+    before: RemoteRecord | None = None,
 ) -> RemoteRecord:
-    """An event as the store keeps it."""
-    exceptions = tuple(GraphId(one.id) for one in event.exception_occurrences or ())
+    """An event as the store keeps it. Args: before: how the store has had it until now."""
     return RemoteRecord(
-        GraphId(event.id), uid, event.etag or "", raw, bench.clock.now(), sweep, False, exceptions
+        GraphId(event.id),
+        uid,
+        event.etag or "",
+        raw,
+        bench.clock.now(),
+        sweep,
+        False,
+        tuple(GraphId(one.id) for one in event.exception_occurrences or ()),
+        _field_times(bench, before, raw),
     )
+
+
+def _field_times(bench: Bench, before: RemoteRecord | None, raw: bytes) -> FieldTimes | None:
+    """When each field was seen to change: only `newest` asks, and reading twice has its price."""
+    if before is None or bench.rules.conflict != "newest":
+        return None
+    try:
+        old, new = (read_item(decode_event(one), bench.owner) for one in (before.raw, raw))
+    except (ValueError, msgspec.DecodeError):
+        return None
+    times = before.field_times or FieldTimes(before.seen_at)
+    return times.moved(changed(old, new, local=False), bench.clock.now())
 
 
 async def ask_doubts(bench: Bench, view: View) -> int:
@@ -252,7 +278,7 @@ async def _found_changes(
             used.add(uid)
         else:
             uid = record.uid
-        changes.append(PutRemote(record_of(event, raw, uid, sweep, bench)))
+        changes.append(PutRemote(record_of(event, raw, uid, sweep, bench, record)))
         bench.received(news=record is None or record.raw != raw)
     return changes
 
@@ -323,7 +349,8 @@ async def _alive_changes(
     changes: list[Change] = []
     for (event, raw), home in zip(alive, homes, strict=True):
         graph_id = GraphId(event.id)
-        record = record_of(event, raw, known[graph_id].uid, view.sweep, bench)
+        before = known[graph_id]
+        record = record_of(event, raw, before.uid, view.sweep, bench, before)
         if _is_elsewhere(home, bench):
             changes.append(DropRemote(graph_id))
         elif (inside := _is_inside(event, bench, view)) is None:

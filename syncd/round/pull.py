@@ -256,7 +256,8 @@ async def _row_changes(bench: Bench, rows: PageRows, view: View, links: Links) -
         elif record.etag and record.etag == event.etag and not record.outside:
             seen.append(record.graph_id)
         else:
-            changes.append(PutRemote(record_of(event, raw, record.uid, view.sweep, bench)))
+            fresher = record_of(event, raw, record.uid, view.sweep, bench, record)
+            changes.append(PutRemote(fresher))
             bench.received(news=record.etag != event.etag)
     if seen:
         changes.append(SeenRemote(tuple(seen), view.sweep))

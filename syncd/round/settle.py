@@ -185,7 +185,8 @@ def _patched(
     after = _said(event, entry.expects, bench)
     if remote.event.recurrence is not None or event.recurrence is not None:
         return [PutItem(agreed_record(record, entry, after))]
-    seen = record_of(event, raw, entry.uid, remote.record.sweep, bench)
+    before = remote.record
+    seen = record_of(event, raw, entry.uid, before.sweep, bench, before)
     return [PutRemote(seen), PutItem(agreed_record(record, entry, after))]
 
 

@@ -150,3 +150,9 @@ def m004_mail_in_history(db: Database) -> None:
         "ALTER TABLE history ADD COLUMN mails TEXT NOT NULL DEFAULT '[]';\n"
         "CREATE INDEX history_at ON history (at);\n",
     )
+
+
+@MIGRATIONS()
+def m005_field_times(db: Database) -> None:
+    """When fields of an event were seen to change, for the policy that asks which is newer."""
+    _run(db, "ALTER TABLE remote ADD COLUMN field_times TEXT NOT NULL DEFAULT '';\n")

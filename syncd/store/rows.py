@@ -25,6 +25,7 @@ from syncd.core.state import (
     AccountRecord,
     CalendarKey,
     CalendarRecord,
+    FieldTimes,
     HistoryRecord,
     ItemRecord,
     Lost,
@@ -48,10 +49,12 @@ __all__ = [
     "problem_row",
     "remote_of",
     "text_of",
+    "times_text",
     "view_of",
 ]
 
 _item_decoder = msgspec.json.Decoder(Item)
+_times_decoder = msgspec.json.Decoder(FieldTimes)
 _encoder = msgspec.json.Encoder()
 
 
@@ -134,7 +137,13 @@ def remote_of(row: sqlite3.Row) -> RemoteRecord:
         row["sweep"],
         bool(row["outside"]),
         tuple(GraphId(one) for one in row["exceptions"].split()),
+        _times_decoder.decode(row["field_times"]) if row["field_times"] else None,
     )
+
+
+def times_text(times: FieldTimes | None) -> str:
+    """When fields were seen to change, "" where that is not kept."""
+    return "" if times is None else _encoder.encode(times).decode()
 
 
 def item_of(row: sqlite3.Row) -> ItemRecord:

@@ -1084,6 +1084,7 @@ class _Writer:
                 record.outside,
                 " ".join(record.exceptions),
                 record.raw,
+                rows.times_text(record.field_times),
             ),
         )
         if record.exceptions:
@@ -1225,11 +1226,12 @@ _NAME = (
 )
 _EXCEPTION = "INSERT OR REPLACE INTO exception VALUES (?, ?, ?)"
 _REMOTE = (
-    "INSERT INTO remote (calendar, graph_id, uid, etag, seen_at, sweep, outside, exceptions, raw)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (calendar, graph_id) DO UPDATE SET"
+    "INSERT INTO remote (calendar, graph_id, uid, etag, seen_at, sweep, outside, exceptions, raw,"
+    " field_times) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (calendar, graph_id) DO UPDATE SET"
     " uid = excluded.uid, etag = excluded.etag, seen_at = excluded.seen_at,"
     " sweep = excluded.sweep, outside = excluded.outside, exceptions = excluded.exceptions,"
-    " raw = excluded.raw"
+    " raw = excluded.raw, field_times = excluded.field_times"
 )
 _FILE_MOVED = "UPDATE item SET file = NULL WHERE calendar = ? AND file = ? AND uid <> ?"
 _ITEM = (

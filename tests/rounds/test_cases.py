@@ -2000,6 +2000,33 @@ async def test_case_84_one_field_of_both_sides_goes_by_policy(
             assert any(b"SUMMARY:Mine" in one.before for one in kept)
 
 
+@pytest.mark.parametrize(("minutes_later", "winner"), [(60, "Mine"), (-60, "Theirs")])
+async def test_case_84_the_newest_is_that_of_the_field(
+    tmp_path: Path, minutes_later: int, winner: str
+) -> None:
+    """Another field of the event that was changed later makes this one no newer."""
+    async with world(tmp_path, conflict="newest") as w:
+        create(w, "A")
+        await w.code()
+        path = w.path("A")
+        good = path.read_bytes()
+        path.write_bytes(b"half a file")
+        patch(w, "A", subject="Theirs")
+        w.clock.advance(2 * 3600)
+        assert await w.code() == 4  # seen, and held with the file
+        w.clock.advance(3 * 3600)
+        patch(w, "Theirs", location={"displayName": "There"})
+        saved_at = w.clock.now().timestamp() - 3 * 3600 + 60 * minutes_later
+
+        path.write_bytes(good.replace(b"SUMMARY:A", b"SUMMARY:Mine"))
+        os.utime(path, (saved_at, saved_at))
+        assert await w.code() == 0
+
+        [there] = [one.values["subject"] for one in w.box.items(w.calendar)]
+        assert (there, w.subjects()) == (winner, [winner])
+        assert "LOCATION:There\r\n" in w.text(winner)
+
+
 LONG = "x" * 5000
 
 

@@ -1590,6 +1590,8 @@ def alarms(data: bytes) -> list[bytes]:
 
 def changed_there(remote: Item, name: str, donor: Item) -> Item:
     """The service's item after one field of it took the donor's value."""
+    if remote.recurrence is None and name == "cancelled":
+        return remote
     if remote.recurrence is None or name not in ("when", "cancelled"):
         return overlay(remote, frozenset({FieldKey("", name)}), donor)
     if name == "cancelled":

@@ -105,10 +105,22 @@ EVENTS: dict[str, tuple[str, bytes]] = {
         "year 10000": ("refused", event_json(end=_at("10000-01-01T00:00:00"))),
         "the last half-hour": (
             "item",
+            event_json(start=_at("4500-12-31T22:30:00"), end=_at("4500-12-31T22:45:00")),
+        ),
+        "after the last half-hour": (
+            "refused",
             event_json(start=_at("4500-12-31T23:30:00"), end=_at("4500-12-31T23:45:00")),
         ),
         "the first hour": (
             "item",
+            event_json(
+                start=_at("1601-01-01T08:00:00"),
+                end=_at("1601-01-01T09:00:00"),
+                originalStartTimeZone="Pacific Standard Time",
+            ),
+        ),
+        "before the first hour": (
+            "refused",
             event_json(
                 start=_at("1601-01-01T00:00:00"),
                 end=_at("1601-01-01T01:00:00"),

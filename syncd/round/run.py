@@ -90,6 +90,8 @@ async def run_round(
         report.unsure = pulled.unsure
         _tell(bench, pulled)
         report.waiting = await settle_doubts(bench, round_, await bench.store.verdicts())
+        # What was made after all may be a file that came from elsewhere: there it goes now.
+        report.again = bench.counts.created > 0
     except SyncdError as error:
         report.trouble = error
         report.waiting = {entry.uid for entry in await bench.store.outbox(bench.key)}
@@ -137,11 +139,18 @@ async def _reconcile(
     """
     desk = await planning_desk(bench, local, moves)
     later: list[ItemPlan] = []
+    files: list[ItemPlan] = []
     async for plans in planned(bench, local, moves, desk, report.waiting):
         later += [plan for plan in plans if _is_weighed(plan)]
-        await _apply_files(bench, local, [p for p in plans if not _is_weighed(p)], round_, report)
+        files += [plan for plan in plans if not _is_weighed(plan)]
+        if not (local.missing or local.absent):
+            await _apply_files(bench, local, files, round_, report)
+            files = []
     later, problems = await guarded(bench, later, local, desk, moves)
     await _store_notes(bench, local, problems)
+    # A folder that was emptied gets no file before that is noted: whoever comes after a kill would
+    # see a folder that is not empty any more.
+    await _apply_files(bench, local, files, round_, report)
     await _apply_files(bench, local, later, round_, report)
     if report.trouble is None and local.standing == "ours":
         pushed = await push(bench, later, round_)

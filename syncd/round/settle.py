@@ -100,6 +100,8 @@ async def settle_accepted(
             assert_never(entry.kind)
     if plan.sides.remote is not None and _needs_reread(one):
         reread.append(plan.sides.remote.record.graph_id)
+        # A kill before it is read would leave what is stored behind what was agreed.
+        changes.append(PutDoubt(Doubt(plan.sides.remote.record.graph_id, "series")))
     await bench.store.commit(bench.key, changes)
 
 

@@ -277,7 +277,7 @@ async def _take_back(
     if both:
         folder = await _folder(workshop, calendar)
         for back in (one for one in planned.backs if one.what != "leave"):
-            await write_second_event(folder, back.data)
+            await write_second_event(folder, back.data, problem)
     elif not all(one["done"] for one in await way.carry_out(planned)):
         raise CommandError(
             f"{problem.file} was saved by someone else at the same moment; nothing was done",
@@ -288,7 +288,7 @@ async def _take_back(
 async def _write_second(workshop: Workshop, calendar: CalendarRecord, problem: Problem) -> None:
     path = workshop.config.export_dir / calendar.account / calendar.folder
     data = local_version(path, problem)
-    await write_second_event(await _folder(workshop, calendar), data)
+    await write_second_event(await _folder(workshop, calendar), data, problem)
 
 
 async def _folder(workshop: Workshop, calendar: CalendarRecord) -> VdirFolder:

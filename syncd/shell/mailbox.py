@@ -624,8 +624,13 @@ class Mailbox:
         if found is not None and (found.account, found.calendar) != (calendar.account, calendar.id):
             await self._take_another_folder(bench)
             return
-        phase: Any = "import" if found is None else "recovery"
         installation = await self._store.installation()
+        # Our own marker on a folder that we know nothing of: an earlier start was cut short here.
+        is_ours = found is not None and found.installation == installation
+        is_new = found is None or (
+            is_ours and not (await self._store.counts(calendar.key))["items"]
+        )
+        phase: Any = "import" if is_new else "recovery"
         await folder.prepare(
             self._marker_of(bench, installation),
             displayname=calendar.name,

@@ -14,12 +14,13 @@ from syncd.core.errors import CommandError, DiskTrouble
 from syncd.core.ids import FileName
 from syncd.core.lines import Component, Line, Unreadable, new_line, parse, to_bytes
 from syncd.core.state import Problem
-from syncd.ports import Failed, LocalFolder, WriteFile, Wrote
+from syncd.ports import Failed, LocalFolder, Taken, WriteFile, Wrote
 
 __all__ = ["local_version", "second_event", "write_second_event"]
 
 _OF_PEOPLE = frozenset({"ATTENDEE", "ORGANIZER"})
 _OURS = "X-SYNCD-"
+_SECONDS = uuid.UUID("bd59f806-683c-4eb2-90ff-7ed5109f6324")
 
 
 def second_event(data: bytes, uid: str) -> bytes | Unreadable:
@@ -49,14 +50,14 @@ def _renamed(line: Line, uid: str, eol: bytes) -> Line:
     return new_line(f"UID:{uid}", eol) if line.name == "UID" else line
 
 
-async def write_second_event(folder: LocalFolder, data: bytes) -> FileName:
+async def write_second_event(folder: LocalFolder, data: bytes, problem: Problem) -> FileName:
     """
-    Write a version that lost a conflict as an event of its own.
+    Write a version that lost a conflict as an event of its own; once, however often it is tried.
 
     Returns: the new file's name.
     Raises: CommandError: it is no calendar object. DiskTrouble.
     """
-    uid = str(uuid.uuid4())
+    uid = str(uuid.uuid5(_SECONDS, f"{problem.id}/{problem.exact}"))
     copy = second_event(data, uid)
     if isinstance(copy, Unreadable):
         raise CommandError(f"the file cannot be read: {copy.reason}", hint="Mend the file.")
@@ -64,7 +65,7 @@ async def write_second_event(folder: LocalFolder, data: bytes) -> FileName:
     outcome = (await folder.work([WriteFile(name, copy)]))[0]
     if isinstance(outcome, Failed):
         raise outcome.error
-    if not isinstance(outcome, Wrote):
+    if not isinstance(outcome, (Wrote, Taken)):
         raise DiskTrouble(f"the second event {name} cannot be written")
     return name
 

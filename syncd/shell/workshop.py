@@ -29,7 +29,7 @@ from syncd.shell.config import Account, Config, read_secret
 from syncd.shell.mailbox import Mailbox
 from syncd.shell.without_effect import settings_without_effect
 from syncd.store.aside import Damaged, put_aside, refuse_obstacles, set_aside_names
-from syncd.store.store import Store
+from syncd.store.store import Store, confirm_damage
 from syncd.vdir.folder import VdirFolder
 
 __all__ = ["StoredPauses", "Workshop", "login_of", "make_state_dir", "state_lock"]
@@ -207,6 +207,7 @@ async def _opened(path: Path, clock: Clock, observe: Observe) -> Store:
 
 
 def _put_aside(path: Path, clock: Clock, observe: Observe, error: Damaged) -> None:
+    confirm_damage(path, error)
     kept = put_aside(path, clock.now())
     observe(
         "state.set_aside",

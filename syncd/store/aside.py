@@ -16,7 +16,15 @@ from pathlib import Path
 
 from syncd.core.errors import DiskTrouble, StateError
 
-__all__ = ["SIDE_FILES", "Damaged", "put_aside", "refuse_obstacles", "set_aside_names"]
+__all__ = [
+    "SIDE_FILES",
+    "Corrupt",
+    "Damaged",
+    "put_aside",
+    "refuse_obstacles",
+    "refuse_unreadable",
+    "set_aside_names",
+]
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
 """Behind a database's name: what SQLite keeps beside it (https://sqlite.org/tempfiles.html)."""
@@ -24,6 +32,7 @@ SIDE_FILES = ("-wal", "-shm", "-journal")
 MOST_A_DAY = 3
 """From then on it is the disk, the memory or a mistake of ours, and every recovery costs."""
 
+_CHUNK_BYTES = 1 << 20
 _DAY = timedelta(days=1)
 _STAMP = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"\.broken-(\d{8}T\d{6}Z)(?:-\d+)?")
@@ -33,6 +42,25 @@ class Damaged(StateError):
     """The database is none, or not whole: it can be put aside, and the next sync is a recovery."""
 
     hint = "`syncd sync` puts it aside, keeps it, and links files and events again."
+
+
+class Corrupt(Damaged):
+    """So says SQLite, and takes a disk that cannot be read for the same: it is looked at again."""
+
+
+def refuse_unreadable(path: Path) -> None:
+    """
+    Read the database and what is beside it from end to end.
+
+    Raises: DiskTrouble: the disk cannot read it, which is no damage of the database.
+    """
+    for one in _files(path):
+        try:
+            with one.open("rb") as file:
+                while file.read(_CHUNK_BYTES):
+                    pass
+        except OSError as error:
+            raise DiskTrouble(f"cannot read {str(one)!r}: {error.strerror}") from error
 
 
 def refuse_obstacles(path: Path) -> None:

@@ -15,7 +15,7 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, assert_never
@@ -64,10 +64,10 @@ from syncd.core.state import (
 )
 from syncd.ports import FileStat, KnownFile
 from syncd.store import rows
-from syncd.store.aside import Damaged, refuse_obstacles
+from syncd.store.aside import Corrupt, Damaged, refuse_obstacles, refuse_unreadable
 from syncd.store.migrations import MIGRATIONS, newer_migrations
 
-__all__ = ["Store"]
+__all__ = ["Store", "confirm_damage"]
 
 BUSY_S = 10.0
 """How long another program may hold the database before it counts as in use."""
@@ -107,7 +107,9 @@ def _translated(error: sqlite3.Error) -> SyncdError:
     """What SQLite's complaint means (https://sqlite.org/rescode.html)."""
     code = getattr(error, "sqlite_errorcode", None)
     is_damage = code is not None and code & 0xFF in _DAMAGE
-    if is_damage or _FOREIGN_SHAPE.match(str(error)):
+    if is_damage:
+        return Corrupt(f"the state database is damaged: {error}")
+    if _FOREIGN_SHAPE.match(str(error)):
         return Damaged(f"the state database is damaged: {error}")
     if isinstance(error, sqlite3.OperationalError):
         hint = "Another program has it open: let it finish." if _is_locked(code) else ""
@@ -938,7 +940,27 @@ def _refuse_damage(conn: sqlite3.Connection) -> None:
     """A log that belongs to another copy of the database fits nowhere, and SQLite cannot tell."""
     said = conn.execute("PRAGMA quick_check(1)").fetchone()[0]
     if said != "ok":
-        raise Damaged(f"the state database is damaged: {said}")
+        raise Corrupt(f"the state database is damaged: {said}")
+
+
+def confirm_damage(path: Path, error: Damaged) -> None:
+    """
+    Look at a database once more before it is put aside.
+
+    SQLite reports a read that the disk refuses as damage (https://sqlite.org/rescode.html,
+    `SQLITE_IOERR_CORRUPTFS`).
+
+    Raises: DiskTrouble: it cannot be read now, or is whole after all.
+    """
+    if not isinstance(error, Corrupt):
+        return
+    refuse_unreadable(path)
+    try:
+        with _failures(), closing(sqlite3.connect(path)) as conn:
+            _refuse_damage(conn)
+    except Damaged:
+        return
+    raise DiskTrouble(f"the state database could not be read for a moment: {error}") from error
 
 
 def _connection(path: Path | None, busy_s: float) -> sqlite3.Connection:

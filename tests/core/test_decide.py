@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import fields as members
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -34,7 +35,7 @@ from syncd.core.event import Attendee, Event, FieldKey, Item, Timed
 from syncd.core.ids import FileName, Fingerprint, GraphId, Uid
 from syncd.core.lines import Unreadable
 from syncd.core.policies import POLICIES
-from syncd.core.state import ItemRecord, RemoteRecord
+from syncd.core.state import FieldTimes, ItemRecord, RemoteRecord
 from syncd.core.wire.graph import decode_event
 from syncd.core.wire.ics_read import FileItem
 from tests.strategies import BERLIN
@@ -109,6 +110,13 @@ BROKEN = Broken(Unreadable("parse-error", 1, "x"), b"", PRINT)
         (known(file=False), Same(), remote(BASE), MakeFile),
         (known(file=False), Absent(), remote(BASE), MakeFile),
         (known(), BROKEN, None, HeldFile),
+        (known(file=False), Same(), None, Forget),
+        (ItemRecord(UID, file=FileName("u.ics")), Same(), None, Nothing),
+        (ItemRecord(UID, base_local=BASE), present(BASE), None, MakeEvent),
+        (ItemRecord(UID, base_remote=BASE), present(BASE), None, MakeEvent),
+        (known(), present(with_master(BASE, attendees=(BOB,))), None, KeepText),
+        (known(GUEST), present(BASE), None, KeepText),
+        (known(), present(with_master(BASE, subject="b", invited_as="me@x")), None, KeepText),
     ],
 )
 def test_every_meeting_of_two_sides_has_one_outcome(
@@ -142,3 +150,75 @@ def test_sides_linked_without_a_base_agree_on_what_is_equal() -> None:
     assert found.adopting
     assert found.merge.push | found.merge.pull == frozenset()
     assert found.merge.conflicts == ()
+
+
+def test_an_item_with_a_base_is_not_linked_anew() -> None:
+    """Only without one every difference is a conflict."""
+    found = decided(known(), present(EDITED), remote(BASE))
+
+    assert isinstance(found, Merged)
+    assert not found.adopting
+    assert (found.local, found.remote) == (EDITED, BASE)
+
+
+@pytest.mark.parametrize("record", [None, known()], ids=["no base", "a base"])
+@pytest.mark.parametrize("policy", ["local", "remote"])
+def test_the_policy_decides_what_both_sides_say_differently(
+    policy: str, record: ItemRecord | None
+) -> None:
+    """With a base and without."""
+    theirs = remote(with_master(BASE, subject="theirs"))
+
+    found = decided(record, present(EDITED), theirs, policy)
+
+    assert isinstance(found, Merged)
+    assert [one.winner for one in found.merge.conflicts] == [policy]
+
+
+@pytest.mark.parametrize(("saved_after_s", "winner"), [(1, "local"), (0, "remote"), (-1, "remote")])
+def test_the_newest_is_the_file_only_if_it_was_saved_after_the_news(
+    saved_after_s: int, winner: str
+) -> None:
+    """What counts is when the service's change was seen here; a tie goes to the service."""
+    local = replace(present(EDITED), saved_at=NOW + timedelta(seconds=saved_after_s))
+
+    found = decided(known(), local, remote(with_master(BASE, subject="theirs")), "newest")
+
+    assert isinstance(found, Merged)
+    (settled,) = found.merge.conflicts
+    assert (settled.winner, settled.conflict.remote_at) == (winner, NOW)
+
+
+def test_a_lost_event_is_made_again_and_not_for_the_first_time() -> None:
+    """After a lost state it is not taken for one that may have been deleted elsewhere."""
+    again, new = decided(known(), present(EDITED), None), decided(None, present(EDITED), None)
+
+    assert (again, new) == (MakeEvent(EDITED, again=True), MakeEvent(EDITED, again=False))
+
+
+def test_another_name_of_a_guest_is_no_edit_that_keeps_a_file() -> None:
+    """The event is gone, and nobody changed what it said."""
+    named = with_master(GUEST, attendees=(msgspec.structs.replace(BOB, name="Bob"),))
+
+    assert isinstance(decided(known(GUEST), present(named), None), DeleteFile)
+
+
+def test_somebody_elses_meeting_is_not_made_again() -> None:
+    """Also where its file does not say any more that the owner was invited."""
+    record = replace(known(), base_remote=with_master(BASE, invited_as="me@x"))
+
+    assert isinstance(decided(record, present(EDITED), None), KeepText)
+
+
+def test_the_newest_is_told_field_by_field() -> None:
+    """The title on the service is older than the file, whatever else changed there since."""
+    theirs = remote(with_master(BASE, subject="theirs", location="c"))
+    earlier = NOW - timedelta(days=1)
+    times = FieldTimes(NOW + timedelta(days=1), ((FieldKey("", "subject"), earlier),))
+    theirs = replace(theirs, record=replace(theirs.record, field_times=times))
+
+    found = decided(known(), present(EDITED), theirs, "newest")
+
+    assert isinstance(found, Merged)
+    (settled,) = found.merge.conflicts
+    assert (settled.winner, settled.conflict.remote_at) == ("local", earlier)

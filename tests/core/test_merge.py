@@ -213,6 +213,26 @@ def test_case_84_the_side_changed_last_wins_by_newest() -> None:
     assert found.push == {key("subject")}
 
 
+def test_case_84_newest_compares_with_when_that_very_field_changed() -> None:
+    """The service's last change was of another field, long after."""
+    local, remote = subject(WEEKLY, "ours"), subject(WEEKLY, "theirs")
+    earlier = datetime(2025, 12, 31, tzinfo=UTC)
+    times = Times(EARLY, LATE, {key("subject"): earlier})
+
+    found = merge(WEEKLY, WEEKLY, local, remote, POLICIES["newest"], times)
+    lost = merge(
+        WEEKLY,
+        WEEKLY,
+        occurrence(subject="mine"),
+        CANCELLED,
+        POLICIES["newest"],
+        Times(EARLY, LATE, {key("subject", SLOT): earlier}),
+    )
+
+    assert found.push == {key("subject")}
+    assert [one.conflict.remote_at for one in (*found.conflicts, *lost.conflicts)] == [earlier] * 2
+
+
 def test_what_only_one_side_has_is_absent_on_the_other() -> None:
     """An override that both sides made anew had no value before, and one of them none by now."""
     local, remote = occurrence(subject="ours"), occurrence(subject="theirs")
@@ -365,6 +385,86 @@ def test_agreeing_without_a_base_sorts_every_field(one: Item, other: Item) -> No
     assert not found.push & found.agreed
     unsaid = {"response_requested", "online_meeting", "allow_new_times", "sensitivity"}
     assert {key.name for key in found.pull} <= unsaid
+
+
+def test_cancelling_an_occurrence_stands_beside_edits_of_others() -> None:
+    """Only an edit of that very occurrence brings it back."""
+    other = date(2026, 3, 16)
+    moved = msgspec.structs.replace(WEEKLY, overrides={other: Changes(subject="theirs")})
+    remote = subject(moved, "Series")
+
+    found = merge(WEEKLY, WEEKLY, CANCELLED, remote, POLICIES["remote"], TIMES)
+
+    assert found.push == {key("cancelled", SLOT)}
+    assert found.pull == {key("subject", other), key("subject")}
+    assert found.conflicts == ()
+
+
+def test_bringing_an_occurrence_back_brings_what_comes_across_besides() -> None:
+    """The series' news are not left out because of it."""
+    remote = subject(occurrence(subject="moved on"), "Series")
+
+    found = merge(WEEKLY, WEEKLY, CANCELLED, remote, POLICIES["remote"], TIMES)
+
+    assert found.pull == {key("cancelled", SLOT), key("subject", SLOT), key("subject")}
+
+
+def test_an_occurrence_that_a_file_brings_back_keeps_what_it_says() -> None:
+    """Whether the service brought it back as well or not."""
+    local = occurrence(subject="mine")
+
+    alone = merge(CANCELLED, CANCELLED, local, CANCELLED, POLICIES["remote"], TIMES)
+    both = merge(CANCELLED, CANCELLED, local, WEEKLY, POLICIES["remote"], TIMES)
+
+    assert (alone.push, alone.conflicts) == ({key("cancelled", SLOT), key("subject", SLOT)}, ())
+    assert (both.push, both.agreed) == ({key("subject", SLOT)}, {key("cancelled", SLOT)})
+    assert both.conflicts == ()
+
+
+def test_a_conflict_of_the_series_is_listed_beside_that_of_an_occurrence() -> None:
+    """One does not hide the other."""
+    local = subject(occurrence(subject="mine"), "ours")
+    remote = subject(CANCELLED, "theirs")
+
+    found = merge(WEEKLY, WEEKLY, local, remote, POLICIES["ask"], TIMES)
+
+    assert [one.conflict.key for one in found.conflicts] == [key("subject"), key("subject", SLOT)]
+
+
+def test_an_occurrence_that_only_one_side_changed_is_a_difference_without_a_base() -> None:
+    """Nobody knows whether it was made here or taken back there."""
+    found = agree(occurrence(subject="own"), WEEKLY, POLICIES["ask"], TIMES)
+    other_way = agree(WEEKLY, occurrence(subject="own"), POLICIES["ask"], TIMES)
+
+    assert [one.conflict.key for one in found.conflicts] == [key("subject", SLOT)]
+    assert other_way.pull | {one.conflict.key for one in other_way.conflicts} == {
+        key("subject", SLOT)
+    }
+
+
+def test_a_title_is_no_word_for_another_title() -> None:
+    """Only of the sensitivity a file has one word for two."""
+    found = linked("ask", file={"subject": "private"}, service={"subject": "personal"})
+
+    assert [one.conflict.key for one in found.conflicts] == [key("subject")]
+
+
+def test_what_belongs_to_a_text_stays_with_it() -> None:
+    """Another field that is taken over or given back does not touch it."""
+    rich = occurrence(body="b", html_text="h", body_mark="m", subject="own")
+    keys = frozenset({key("subject", SLOT)})
+
+    assert overlay(rich, keys, WEEKLY).overrides[SLOT] == Changes(
+        body="b", html_text="h", body_mark="m"
+    )
+    assert overlay(WEEKLY, keys, rich).overrides[SLOT] == Changes(subject="own")
+
+
+def test_a_plain_text_of_an_occurrence_is_given_back() -> None:
+    """It has neither HTML nor a mark."""
+    after = overlay(occurrence(body="b"), frozenset({key("body", SLOT)}), WEEKLY)
+
+    assert after.overrides == {SLOT: Changes()}
 
 
 def linked(policy: str = "remote", *, file: Mapping[str, Any], service: Mapping[str, Any]) -> Merge:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from syncd.core.errors import LoginNeeded, ServiceDown
-from syncd.core.state import Problem
+from syncd.core.ids import Uid
+from syncd.core.state import DropItem, Problem, PutItem
 from syncd.core.wire.exchange import Answer
 from syncd.ports import Answered, Lost, Request, Unsent, WriteOutcome
 from syncd.shell.config_model import MailPolicy
@@ -29,6 +30,7 @@ WEEKLY = {
     "range": {"type": "numbered", "startDate": "2026-03-05", "numberOfOccurrences": 4},
 }
 YES = (b"PARTSTAT=NEEDS-ACTION;RSVP", b"PARTSTAT=ACCEPTED;RSVP")
+BY_UID = "/events\\?%24filter=.*value"
 LOST = Lost("cut off")
 Act = Callable[[], object]
 
@@ -80,6 +82,8 @@ class Odd:
         told = self._take(request)
         if told is None:
             return await self.real.read(request)  # type: ignore[no-any-return]
+        if told[1] is not None:
+            told[1]()
         if isinstance(told[0], Exception):
             raise told[0]
         return told[0]  # type: ignore[no-any-return]
@@ -410,7 +414,7 @@ async def test_a_lost_cancellation_of_an_occurrence_is_settled_by_looking(
         w.box.create(w.calendar, event("Series", *AT, recurrence=WEEKLY))
         remote = await odd(w)
         remote.say("DELETE", "/events", LOST, passed=passed)
-        rule = re.search(rb"RRULE:[^\r]*", w.path("Series").read_bytes())
+        rule = re.search(rb"RRULE:FREQ=WEEKLY[^\r]*", w.path("Series").read_bytes())
         assert rule is not None
         w.edit("Series", rule[0], rule[0] + b"\r\nEXDATE;TZID=Europe/Berlin:20260312T100000")
 
@@ -543,6 +547,22 @@ async def test_a_deletion_that_somebody_else_was_faster_with_is_done(tmp_path: P
 
         assert titles(w) == ["B", "C", "D"]
         assert w.mails() == []
+
+
+async def test_a_refused_deletion_is_listed(tmp_path: Path) -> None:
+    """The event stays, and so does what was decided about its file."""
+    async with world(tmp_path) as w:
+        for name in ("A", "B", "C", "D"):
+            w.box.create(w.calendar, event(name, *AT))
+        remote = await odd(w)
+        remote.say("DELETE", "/events", refused(403, "ErrorAccessDenied"))
+        w.path("A").unlink()
+
+        assert await w.code() == 4
+
+        problem = await listed(w)
+        assert (problem.kind, problem.code) == ("refused", "access-denied")
+        assert titles(w) == ["A", "B", "C", "D"]
 
 
 # --- refused -------------------------------------------------------------------------------------
@@ -745,6 +765,198 @@ async def test_an_answered_series_is_read_again(tmp_path: Path) -> None:
         assert await settled(w) == 0
 
         assert [mail.kind for mail in w.mails()] == ["response"]
+        w.clear()
+        assert await w.code() == 0
+        assert w.writes() == []
+
+
+# --- what the state says by the time an answer is looked for -------------------------------------
+
+
+BEYOND_THE_VIEW = ("20300310T100000", "20300310T110000")
+
+
+async def test_a_create_that_is_found_at_the_second_look(tmp_path: Path) -> None:
+    """The first one came too early, and the repeated create met it."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        nothing = Answer(200, {}, b'{"value": []}')
+        remote.say("POST", "/events", LOST, passed=True)
+        remote.say("GET", BY_UID, nothing)
+        remote.say("POST", "/events", refused(409))
+        w.write("a.ics", ics("a", "Once", *BEYOND_THE_VIEW))
+
+        assert await settled(w) == 0
+
+        assert (titles(w), w.subjects()) == (["Once"], ["Once"])
+        assert await w.store.problems() == []
+
+
+async def test_a_create_that_the_view_showed_before_it_was_looked_for(tmp_path: Path) -> None:
+    """The same event: it is not taken for another one with the same UID."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        remote.say("POST", "/events", LOST, passed=True)
+        for _ in range(2):
+            remote.say("GET", BY_UID, Answer(200, {}, b'{"value": []}'))
+        w.write("a.ics", ics("a", "Once"))
+
+        assert await settled(w) == 0
+
+        assert (titles(w), w.subjects()) == (["Once"], ["Once"])
+        assert len({one.body for one in remote.asked}) == 1
+
+
+async def _doubtful(w: World, change: Callable[[Any], Any]) -> None:
+    """A change is in doubt when its item is not what it was any more."""
+    w.box.create(w.calendar, event("A", *AT))
+    remote = await odd(w)
+    remote.say("PATCH", "/events", LOST, passed=True)
+    remote.say("GET", "/events/", ServiceDown("down"))
+    w.edit("A", b"SUMMARY:A", b"SUMMARY:B")
+    await w.code()
+    (calendar,) = await w.store.calendars()
+    (entry,) = await w.store.outbox(calendar.key)
+    record = (await w.store.items(calendar.key, [entry.uid]))[entry.uid]
+    await w.store.commit(calendar.key, [change(record)])
+
+
+async def test_a_change_in_doubt_of_an_item_that_is_followed_no_more_is_over(
+    tmp_path: Path,
+) -> None:
+    """What the file says is linked anew, and nothing is sent."""
+    async with world(tmp_path) as w:
+        await _doubtful(w, lambda record: DropItem(record.uid))
+        w.clear()
+
+        assert await settled(w) == 0
+
+        assert (await outbox(w), w.writes()) == ([], [])
+        assert (titles(w), w.subjects()) == (["B"], ["B"])
+
+
+async def test_a_change_in_doubt_of_an_item_without_a_base_settles_none(tmp_path: Path) -> None:
+    """Both sides are compared as they are by now."""
+    async with world(tmp_path) as w:
+        await _doubtful(w, lambda one: PutItem(replace(one, base_local=None, base_remote=None)))
+        w.clear()
+
+        assert await settled(w) == 0
+
+        assert (await outbox(w), w.writes()) == ([], [])
+        assert (titles(w), w.subjects()) == (["B"], ["B"])
+
+
+# --- occurrences ---------------------------------------------------------------------------------
+
+NO_INSTANCES = Answer(200, {}, b'{"value": []}')
+
+
+async def test_an_occurrence_is_looked_for_again_when_its_series_moved(tmp_path: Path) -> None:
+    """It was not there because the series was another one by then."""
+    async with world(tmp_path) as w:
+        item, remote = await _series(w)
+        remote.say(
+            *("GET", "/instances", NO_INSTANCES),
+            then=lambda: w.box.patch(item.immutable_id, {"location": {"displayName": "Room 2"}}),
+        )
+        _override(w, "20260312", "SUMMARY:Alone")
+
+        assert await settled(w) == 0
+
+        assert await w.store.problems() == []
+        assert "SUMMARY:Alone" in w.text("Series")
+        assert "LOCATION:Room 2" in w.text("Series")
+
+
+async def test_an_occurrence_is_looked_for_again_when_its_series_cannot_be_read(
+    tmp_path: Path,
+) -> None:
+    """The service is down for a moment: nothing is listed as missing."""
+    async with world(tmp_path) as w:
+        _, remote = await _series(w)
+        down = ServiceDown("down")
+        remote.say(
+            *("GET", "/instances", NO_INSTANCES),
+            then=lambda: remote.say("GET", "/events/[^/?]+(\\?|$)", down),
+        )
+        _override(w, "20260312", "SUMMARY:Alone")
+
+        assert await settled(w) == 0
+
+        assert await w.store.problems() == []
+        assert [one.get("subject") for one in w.bodies("PATCH")] == ["Alone"]
+
+
+async def test_an_occurrence_is_looked_for_again_when_its_series_is_not_understood(
+    tmp_path: Path,
+) -> None:
+    """What nobody can compare is not taken for the same."""
+    async with world(tmp_path) as w:
+        _, remote = await _series(w)
+        (calendar,) = await w.store.calendars()
+        uid = re.search(r"UID:(.*)", w.text("Series"))
+        assert uid is not None
+        known = await w.store.remotes_by_uid(calendar.key, [Uid(uid[1].strip())])
+        ((record,),) = known.values()
+        raw = re.sub(rb'"dateTime":"[^"]*"', b'"dateTime":"0000-00-00T00:00:00"', record.raw)
+        answer = Answer(200, {}, raw)
+        remote.say(
+            *("GET", "/instances", NO_INSTANCES),
+            then=lambda: remote.say("GET", "/events/[^/?]+(\\?|$)", answer),
+        )
+        _override(w, "20260312", "SUMMARY:Alone")
+
+        await w.code()
+
+        assert "occurrence-not-found" not in [one.code for one in await w.store.problems()]
+
+
+async def test_an_exception_is_told_from_another_one(tmp_path: Path) -> None:
+    """The edit goes to its own day."""
+    async with world(tmp_path) as w:
+        await _series(w)
+        _override(w, "20260312", "SUMMARY:First")
+        assert await settled(w) == 0
+        _override(w, "20260319", "SUMMARY:Second")
+        assert await settled(w) == 0
+        w.edit("Series", b"SUMMARY:Second", b"SUMMARY:Other")
+
+        assert await settled(w) == 0
+
+        text = w.text("Series")
+        assert ("SUMMARY:First" in text, "SUMMARY:Other" in text) == (True, True)
+        w.clear()
+        assert await w.code() == 0
+        assert w.writes() == []
+
+
+async def test_a_cancelled_occurrence_that_was_gone_already_is_done(tmp_path: Path) -> None:
+    """Somebody else was faster: 404 says so, and the series is read again."""
+    async with world(tmp_path) as w:
+        _, remote = await _series(w)
+        remote.say("DELETE", "/events", refused(404, "ErrorItemNotFound"), passed=True)
+        rule = re.search(rb"RRULE:FREQ=WEEKLY[^\r]*", w.path("Series").read_bytes())
+        assert rule is not None
+        w.edit("Series", rule[0], rule[0] + b"\r\nEXDATE;TZID=Europe/Berlin:20260312T100000")
+
+        assert await settled(w) == 0
+
+        assert await w.store.problems() == []
+        assert "EXDATE" in w.text("Series")
+
+
+async def test_a_series_and_an_event_are_settled_side_by_side(tmp_path: Path) -> None:
+    """Only the series is read again."""
+    async with world(tmp_path) as w:
+        w.box.create(w.calendar, event("A", *AT))
+        await _series(w)
+        w.edit("Series", b"SUMMARY:Series", b"SUMMARY:Weekly")
+        w.edit("A", b"SUMMARY:A", b"SUMMARY:B")
+
+        assert await settled(w) == 0
+
+        assert titles(w) == ["B", "Weekly"]
         w.clear()
         assert await w.code() == 0
         assert w.writes() == []

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from syncd.core.errors import DiskTrouble
 from syncd.core.ids import FileName
-from syncd.ports import Clock, FileOutcome, FileWork, FolderLook, KnownFile, Marker, ReplaceFile
+from syncd.ports import (
+    Clock,
+    FileOutcome,
+    FileWork,
+    FolderLook,
+    KnownFile,
+    Marker,
+    Orphan,
+    ReplaceFile,
+)
 from syncd.testing_folder import MemoryFolder
 from syncd.vdir.folder import VdirFolder
 from tests.simulation.machine import Killed, Machine
 
 __all__ = ["SimFolder"]
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """What a folder holds that has another name now."""
+
+    files: dict[FileName, Any]
+    orphans: dict[str, Orphan]
+    marker: Marker | None
 
 
 class SimFolder(MemoryFolder, VdirFolder):  # type: ignore[misc]
@@ -25,6 +45,7 @@ class SimFolder(MemoryFolder, VdirFolder):  # type: ignore[misc]
         MemoryFolder.__init__(self, marker=marker, clock=clock)
         self.machine = machine
         self.writes = 0
+        self.elsewhere: Away | None = None
 
     async def found_marker(self) -> Marker | None:
         """As `VdirFolder.found_marker`."""
@@ -38,6 +59,27 @@ class SimFolder(MemoryFolder, VdirFolder):  # type: ignore[misc]
     def retarget(self, marker: Marker) -> None:
         """Take another marker for ours: the state was lost, and a new one made."""
         self._expected = marker
+
+    def take_away(self) -> bool:
+        """A person gives the folder another name; whether there was one."""
+        if not self._there or self.elsewhere is not None:
+            return False
+        self.elsewhere = Away(self._files, self._orphans, self._marker)
+        self._files, self._orphans, self._marker, self._there = {}, {}, None, False
+        return True
+
+    def bring_back(self) -> bool:
+        """A person gives it its name again, unless another one bears it by now."""
+        if self.elsewhere is None or self._there:
+            return False
+        self._files, self._orphans = self.elsewhere.files, self.elsewhere.orphans
+        self._marker, self._there = self.elsewhere.marker, True
+        self.elsewhere = None
+        return True
+
+    def away(self) -> list[bytes]:
+        """The files of a folder that has another name now."""
+        return [one.data for one in self.elsewhere.files.values()] if self.elsewhere else []
 
     async def look(self, known: Mapping[FileName, KnownFile], *, thorough: bool) -> FolderLook:
         """As `LocalFolder.look`."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
+from syncd.core.mail import MailClass, MailRule
 from syncd.core.state import Problem
 from tests.simulation.model import Key, Model, Thing, Write
 from tests.simulation.texts import BERLIN, Text, property_of
@@ -71,8 +72,19 @@ def _forms(key: Key, value: str) -> list[bytes]:
         return [value.encode()]
     at = datetime.fromisoformat(value)
     utc = at.replace(tzinfo=BERLIN).astimezone(UTC)
-    looks = ("%Y%m%dT%H%M%S", "%Y-%m-%dT%H:%M:%S")
+    looks = ["%Y%m%dT%H%M%S", "%Y-%m-%dT%H:%M:%S"]
+    if at.time() == time():
+        looks += ["%Y%m%d", "%Y-%m-%d"]
     return [one.strftime(look).encode() for one in (at, utc) for look in looks]
+
+
+def _all_count(writes: list[Write]) -> bool:
+    """Whether each was meant, and none could be undone by a write on its way."""
+    return not any(one.stale or one.exposed for one in writes)
+
+
+_ELSEWHERE = ("move-meeting", "read-only", "gone-or-new")
+"""Codes of files that stay where they are while their event is in another calendar."""
 
 
 class _Judge:
@@ -90,6 +102,9 @@ class _Judge:
             for shown in side.all
         }
         self.kept = b"\n".join(one.kept() for one in world.installations.values())
+        folders = [f for one in world.installations.values() for f in one.folders.values()]
+        away = [data for folder in folders for data in folder.away()]
+        self.away = {number_of(data.decode("utf-8", "replace")) for data in away}
         self.found: list[str] = []
 
     def say(self, number: int, what: str) -> None:
@@ -101,6 +116,7 @@ class _Judge:
             if self.model.crossed(thing):
                 thing.loose = True
                 continue
+            thing.loose |= thing.number in self.away
             listed = self._listed(thing)
             self._presence(thing, listed)
             self._agreement(thing, listed)
@@ -133,7 +149,9 @@ class _Judge:
     def _presence(self, thing: Thing, listed: list[Problem]) -> None:
         remote = self.remote.places.get(thing.number, [])
         local = self.local.places.get(thing.number, [])
-        moving = any(one.code == "move-meeting" for one in listed)
+        moving = any(one.code in _ELSEWHERE for one in listed)
+        # What has left a folder that is not there goes from the service when the folder is back.
+        moving |= bool(thing.movers) and any(one.kind == "folder" for one in listed)
         if len(remote) > 1 and not (moving or thing.twins):
             self.say(thing.number, f"it is on the service {len(remote)} times, in {remote}")
         if len(local) > 1 and not (thing.loose or moving):
@@ -189,7 +207,7 @@ class _Judge:
         for one in live:
             if (key, one.value) in self.anywhere or key.field in ("cancelled", "guests", "rule"):
                 continue
-            if not any(form in self.kept for form in _forms(key, one.value)):
+            if not (one.exposed or any(form in self.kept for form in _forms(key, one.value))):
                 what = f"{key.slot} {key.field} {one.value!r} of {one.side} is lost"
                 self.say(thing.number, f"{what}; it shows {shown}")
         if listed or thing.loose or thing.number not in self.remote.places or self._beyond(thing):
@@ -201,13 +219,17 @@ class _Judge:
         if len(shown) > 1:
             theirs = self.local.values.get(key, "")
             self.say(thing.number, f"{key.field}: {mine!r} on the service, {theirs!r} in the file")
-        elif thing.foreign or thing.was_deleted or any(one.stale for one in writes):
+        elif self._is_one_way(thing) or thing.was_deleted or not _all_count(writes):
             return
         elif mine not in {one.value for one in writes}:
             self.say(thing.number, f"{key.field} is {mine!r}, which nobody wrote")
         elif live and mine not in {one.value for one in live} and not self._conflicts(thing, key):
             told = [(one.side, one.value) for one in live]
             self.say(thing.number, f"{key.field} is {mine!r}, which was replaced; live: {told}")
+
+    def _is_one_way(self, thing: Thing) -> bool:
+        """Whether what is written into its file does not count."""
+        return thing.foreign or self.model.one_way
 
     def _conflicts(self, thing: Thing, key: Key) -> bool:
         """Whether a conflict of that field is listed, which the policy decided."""
@@ -226,7 +248,7 @@ class _Judge:
         return found
 
     def _slots(self, thing: Thing, key: Key, live: list[Write], shown: set[str]) -> None:
-        if thing.reshaped or thing.foreign:
+        if thing.reshaped or self._is_one_way(thing) or not _all_count(live):
             return
         gone = Key(key.item, "cancelled", key.slot)
         if key.field == "cancelled":
@@ -253,24 +275,51 @@ def judged(world: World, model: Model) -> list[str]:
     return found + list(_mails(world, model))
 
 
+_CLASSES: dict[str, MailClass] = {
+    "invitation": "invitations",
+    "update": "updates",
+    "cancellation": "cancellations",
+    "response": "responses",
+}
+
+
+def _was_on_its_way(world: World, thing: Thing) -> bool:
+    """Whether somebody was invited when nothing but a write was to come: none could stop it."""
+    coming = (world.requests.entries[at : at + 1] for at in thing.invited_at)
+    return any(one[0].method != "GET" for one in coming if one)
+
+
+def _rule(world: World, thing: Thing | None, kind: str, at: datetime) -> MailRule:
+    """What is to be done about a mail; one more guest of a meeting that exists is an update."""
+    guests_at = thing.guests_at if thing is not None else None
+    if kind == "invitation" and guests_at is not None and guests_at < at:
+        return world.mail.updates
+    return world.mail.rule(_CLASSES[kind])
+
+
 def _mails(world: World, model: Model) -> Iterator[str]:
     """No mail without a person's change, none that the policy does not let go, none twice."""
-    policy = world.script.settings.get("mail")
+    if model.one_way:
+        for one in world.requests.entries:
+            if one.method != "GET":
+                yield f"{one.method} although the calendar is followed one way"
     sent: Counter[tuple[str, int, str]] = Counter()
     for mail in world.service.ledger:
         if mail.actor == "api":
             number = number_of(mail.subject)
             sent[mail.kind, number, str(mail.slot or "")] += 1
-            if policy == "never":
+            thing = model.things.get(number)
+            if _rule(world, thing, mail.kind, mail.at) == "never" and not (
+                thing and _was_on_its_way(world, thing)
+            ):
                 yield f"i{number}: {mail.kind} was mailed, which is never to be"
     for (kind, number, slot), times in sent.items():
         thing = model.things.get(number)
         if thing is None:
             yield f"i{number}: {kind} was mailed of what nobody made"
-        elif not (policy == "send" or world.approved or thing.guests_there) and kind in (
-            "invitation",
-            "cancellation",
-        ):
+        elif not (
+            world.mail.rule(_CLASSES[kind]) == "send" or world.approved or thing.guests_at
+        ) and kind in ("invitation", "cancellation"):
             yield f"i{number}: {kind} was mailed, and nobody approved it"
         elif times > thing.mailing and not (slot and thing.reshaped):
             yield f"i{number}: {kind} {slot} was mailed {times} times for {thing.mailing} changes"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
 __all__ = ["Key", "Model", "Thing", "Write"]
@@ -26,13 +27,15 @@ class Write:
     """
     One value that somebody wrote; `number` counts all writes.
 
-    `stale`: nobody meant it, but a program saved the whole file as it had read it.
+    `stale`: nobody meant it, but a program saved the whole file as it had read it. `exposed`: a
+    write of syncd's was on its way, and the service compares no versions.
     """
 
     number: int
     side: str
     value: str
     stale: bool = False
+    exposed: bool = False
 
 
 @dataclass(slots=True)
@@ -42,8 +45,10 @@ class Thing:
 
     `deleted` is who deleted it and when. `foreign`: somebody else organises it. `loose`: somebody
     did what leaves more than one end open (a decision, a broken file, a copy with the same UID).
-    `guests_there`: somebody was invited in Outlook. `mailing`: how many changes may have mailed.
-    `unsettled`: it was deleted before the one who made it knew that it was there.
+    `guests_at`: when somebody was first invited in Outlook. `mailing`: how many changes may have mailed.
+    `unsettled`: it was deleted before the one who made it knew that it was there. `whole_day`: it
+    has dates, not times. `invited_at`: how many requests there had been when somebody was invited
+    while syncd was at work and the service compared no versions.
     """
 
     number: int
@@ -52,7 +57,7 @@ class Thing:
     uid: str = ""
     deleted: Write | None = None
     guests: bool = False
-    guests_there: bool = False
+    guests_at: datetime | None = None
     reshaped: bool = False
     loose: bool = False
     uids: set[str] = field(default_factory=set)
@@ -61,26 +66,39 @@ class Thing:
     unsettled: bool = False
     was_deleted: bool = False
     twins: bool = False
+    whole_day: bool = False
+    invited_at: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Model:
-    """All of it. Args: several: more than one installation."""
+    """
+    All of it. Args: several: more than one installation. one_way: nothing that is written into a
+    folder is to reach the service.
+    """
 
     things: dict[int, Thing] = field(default_factory=dict)
     writes: dict[Key, list[Write]] = field(default_factory=dict)
     replaced: set[tuple[Key, str]] = field(default_factory=set)
     numbers: int = 0
     several: bool = False
+    one_way: bool = False
 
     def write(
-        self, side: str, key: Key, value: str, *, seen: str = "", stale: bool = False
+        self,
+        side: str,
+        key: Key,
+        value: str,
+        *,
+        seen: str = "",
+        stale: bool = False,
+        exposed: bool = False,
     ) -> None:
         """Take down a value. Args: seen: the one that it replaced."""
         if seen and seen != value:
             self.replaced.add((key, seen))
         self.numbers += 1
-        self.writes.setdefault(key, []).append(Write(self.numbers, side, value, stale))
+        self.writes.setdefault(key, []).append(Write(self.numbers, side, value, stale, exposed))
 
     def saw(self, values: Mapping[Key, str] | Iterable[tuple[Key, str]]) -> None:
         """Somebody saw these values and did away with them."""
@@ -95,8 +113,7 @@ class Model:
 
     def crossed(self, thing: Thing) -> bool:
         """
-        Whether it changed calendars while more than one side wrote to it, or was deleted in Outlook
-        while two installations edited it: then each may make it anew.
+        Whether it changed calendars while more than one side wrote to it: then each may make it anew.
         """
         sides = {
             one.side
@@ -104,8 +121,6 @@ class Model:
             if key.item == thing.number
             for one in writes
         }
-        if thing.was_deleted and {"here", "there"} <= sides:
-            return True
         if not thing.movers:
             return False
         # A second one may have edited the file of which it does not know yet that it moved.

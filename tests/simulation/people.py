@@ -6,17 +6,19 @@ A step that cannot be done (the item is not there, the file cannot be read) is l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from syncd.core.state import Problem
 from syncd.simulator.errors import ServiceError
 from syncd.simulator.folders import Person
 from syncd.simulator.model import Event, Item
 from syncd.simulator.zones import Wall
 from tests.simulation.model import Key, Model, Thing
 from tests.simulation.script import Step
-from tests.simulation.texts import HALF_HOUR, Text, new_file, new_rule, with_property
+from tests.simulation.texts import DAY, HALF_HOUR, Text, new_file, new_rule, with_property
 from tests.simulation.values import local_values, remote_values
 from tests.simulation.world import ME, ZONE, Installation, World, number_of, same_uid
 
@@ -38,6 +40,20 @@ def moment(step: Step) -> datetime:
     if step.extra % 23 == 7:
         day += timedelta(days=600)
     return day + timedelta(hours=7, minutes=step.number)
+
+
+def whole_day_of(step: Step) -> datetime:
+    """A day that nobody else writes, as its midnight."""
+    return datetime(2026, 3, 3) + timedelta(days=step.number)
+
+
+def day_time(at: datetime) -> dict[str, Any]:
+    """A whole day as Graph wants it."""
+    return {
+        "start": {"dateTime": at.isoformat(), "timeZone": ZONE},
+        "end": {"dateTime": (at + DAY).isoformat(), "timeZone": ZONE},
+        "isAllDay": True,
+    }
 
 
 def event_time(at: datetime) -> dict[str, Any]:
@@ -83,8 +99,15 @@ class People:
         here = self.world.installations.get(step.who)
         if here is None:
             return False
-        verb = getattr(self, f"_local_{step.verb}")
+        verb = getattr(self, f"_local_{step.verb.replace('-', '_')}")
         return bool(verb(step, here))
+
+    def _saw(self, thing: Thing, step: Step, values: dict[Key, str]) -> None:
+        """Somebody with files did away with values; those of others stay where that cannot count."""
+        if thing.foreign or self.model.one_way:
+            self._gave_up(step, thing, values)
+        else:
+            self.model.saw(values)
 
     def _found(self, step: Step, here: Installation) -> tuple[str, str, bytes] | None:
         """Calendar, name and bytes of the item's first file."""
@@ -116,27 +139,42 @@ class People:
         """Take down what a local person wrote; of another's meeting it does not count."""
         thing = self.model.things[step.item]
         own = any(w.value == seen and w.side == step.who for w in self.model.writes.get(key, ()))
-        self.model.write(step.who, key, value, seen=seen if own or not thing.foreign else "")
+        counts = not (thing.foreign or self.model.one_way)
+        self.model.write(step.who, key, value, seen=seen if own or counts else "")
 
-    def _local_create(self, step: Step, here: Installation) -> bool:
+    def _local_create(self, step: Step, here: Installation, *, whole_day: bool = False) -> bool:
         calendar = _CALENDARS[step.extra % 5 == 0]
-        start = moment(step)
-        series = step.extra % 4 == 0
+        start = whole_day_of(step) if whole_day else moment(step)
+        series = step.extra % 4 == 0 and not whole_day
         uid = f"local-{step.number}"
         fields = {"subject": fresh(step, "subject"), "location": fresh(step, "location")}
         rule = new_rule(3 + step.extra % 3, 1 + step.extra % 7) if series else ""
         lines = {_NAMES[name]: value for name, value in fields.items()}
         folder = here.folder(calendar)
+        if folder.elsewhere is not None and not folder.is_there:
+            return False
         folder.mount()
-        folder.save(f"new-{step.number}.ics", new_file(uid, lines, start, rule))
-        self._made(step, series=series, uid=uid)
+        data = new_file(uid, lines, start, rule, whole_day=whole_day)
+        folder.save(f"new-{step.number}.ics", data)
+        self._made(step, series=series, uid=uid, whole_day=whole_day)
         for name, value in fields.items():
             self.model.write(step.who, Key(step.item, name), value)
         self.model.write(step.who, Key(step.item, "start"), start.isoformat())
         return True
 
-    def _made(self, step: Step, *, series: bool, uid: str, foreign: bool = False) -> None:
-        thing = Thing(step.item, series=series, foreign=foreign, uid=uid)
+    def _local_whole_day(self, step: Step, here: Installation) -> bool:
+        return self._local_create(step, here, whole_day=True)
+
+    def _made(
+        self,
+        step: Step,
+        *,
+        series: bool,
+        uid: str,
+        foreign: bool = False,
+        whole_day: bool = False,
+    ) -> None:
+        thing = Thing(step.item, series=series, foreign=foreign, uid=uid, whole_day=whole_day)
         self.model.things[step.item] = thing
 
     def _local_edit(self, step: Step, here: Installation) -> bool:
@@ -154,7 +192,7 @@ class People:
         if place is None:
             return False
         text, thing = place[2], self.model.things[step.item]
-        start = moment(step)
+        start = whole_day_of(step) if thing.whole_day else moment(step)
         if thing.series:
             start = datetime.combine(text.start().date(), start.time())
             thing.reshaped = True
@@ -213,8 +251,7 @@ class People:
             del text.events[overrides[slot]]
         at = datetime.combine(day, text.start().time())
         text.add(f"EXDATE;TZID=Europe/Berlin:{at:%Y%m%dT%H%M%S}")
-        if not thing.foreign:
-            self.model.saw(seen)
+        self._saw(thing, step, seen)
         self._write(step, Key(step.item, "cancelled", slot), "gone", "")
         return self._save(here, place, thing)
 
@@ -240,11 +277,15 @@ class People:
             return False
         text = Text.of(found[2])
         here.folder(found[0]).delete(found[1])
-        self.model.delete(step.who, thing, local_values(text) if text else {})
+        if self.model.one_way:
+            self._gave_up(step, thing, local_values(text) if text else {})
+            thing.loose |= text is not None and text.uid.startswith(("local-", "copy-"))
+        else:
+            self.model.delete(step.who, thing, local_values(text) if text else {})
         if text is None:
             thing.loose = True
         else:
-            thing.unsettled |= not here.knows(text.uid)
+            thing.unsettled |= not here.knows(text.uid) or here.wrote(text.uid, found[2])
         thing.mailing += 1
         return True
 
@@ -269,6 +310,7 @@ class People:
         thing = self.model.things[step.item]
         thing.mailing += 1
         thing.movers.add(here.name)
+        thing.loose |= self.model.one_way
         return True
 
     def _local_touch(self, step: Step, here: Installation) -> bool:
@@ -290,7 +332,13 @@ class People:
         old, new = f"i{step.item} ", f"i{number} "
         data = text.encoded().decode().replace(old, new).replace(f"UID:{text.uid}", f"UID:{uid}")
         here.folder(place[0]).save(f"copy-{number}.ics", data.encode())
-        thing = Thing(number, series=source.series, uid=uid, reshaped=source.reshaped)
+        thing = Thing(
+            number,
+            series=source.series,
+            uid=uid,
+            reshaped=source.reshaped,
+            whole_day=source.whole_day,
+        )
         self.model.things[number] = thing
         copied = Text.of(data.encode())
         assert copied is not None
@@ -353,6 +401,7 @@ class People:
         self.model.write(step.who, key, value)
         self.model.write(step.who, Key(step.item, "start"), start.isoformat())
         thing.loose = thing.reshaped = True
+        thing.whole_day = False
         thing.deleted = None
         thing.mailing += 1
         return True
@@ -386,10 +435,33 @@ class People:
         text.set(_NAMES[name], value)
         return self._save(here, (now[0], now[1], text), thing)
 
+    def _local_away(self, step: Step, here: Installation) -> bool:
+        """The folder gets another name, or its disk is not there."""
+        if not here.folder("Calendar").take_away():
+            return False
+        here.garbage.clear()
+        return True
+
+    def _local_back(self, step: Step, here: Installation) -> bool:
+        return here.folder("Calendar").bring_back()
+
+    def _local_forget(self, step: Step, here: Installation) -> bool:
+        """
+        The state is lost. What the folder and the service had not told each other has no base any
+        more: a deletion is undone, and of two values the policy takes one.
+        """
+        if here.machine.hook is not None:
+            return False
+        here.forget()
+        for thing in self.model.things.values():
+            thing.was_deleted = thing.unsettled = thing.reshaped = True
+            thing.loose |= bool(thing.movers)
+        return True
+
     # --- a person in Outlook -------------------------------------------------------------------
 
     def _remote(self, step: Step) -> bool:
-        if step.verb == "create":
+        if step.verb in ("create", "whole-day"):
             return self._remote_create(step)
         item, thing = self.world.item(step.item), self.model.things.get(step.item)
         if item is None or thing is None or (thing.foreign and step.verb != "delete"):
@@ -405,14 +477,15 @@ class People:
         return done
 
     def _remote_create(self, step: Step) -> bool:
-        series = step.extra % 4 == 0
-        start = moment(step)
+        whole_day = step.verb == "whole-day"
+        series = step.extra % 4 == 0 and not whole_day
+        start = whole_day_of(step) if whole_day else moment(step)
         fields = {"subject": fresh(step, "subject"), "location": fresh(step, "location")}
         body: dict[str, Any] = {
             "subject": fields["subject"],
             "location": {"displayName": fields["location"]},
             "isReminderOn": False,
-            **event_time(start),
+            **(day_time(start) if whole_day else event_time(start)),
         }
         if series:
             body["recurrence"] = _recurrence(start, 3 + step.extra % 3, 1 + step.extra % 7)
@@ -421,9 +494,11 @@ class People:
             body["attendees"] = [{"emailAddress": {"address": _guest(step)}, "type": "required"}]
         calendar = self.world.calendars[_CALENDARS[step.extra % 5 == 0]]
         event = self.world.box.create(calendar, body)
-        self._made(step, series=series, uid=event.ical_uid)
+        self._made(step, series=series, uid=event.ical_uid, whole_day=whole_day)
         thing = self.model.things[step.item]
-        thing.guests = thing.guests_there = guests
+        thing.guests = guests
+        if guests:
+            thing.guests_at = self.world.time.wall
         for name, value in fields.items():
             self.model.write("remote", Key(step.item, name), value)
         self.model.write("remote", Key(step.item, "start"), start.isoformat())
@@ -441,19 +516,37 @@ class People:
         }[name]
         seen = remote_values(item)[Key(step.item, name)]
         self.world.box.patch(item.default_id, body)
-        self.model.write("remote", Key(step.item, name), value, seen=seen)
+        self._write_there(Key(step.item, name), value, seen)
+        return True
+
+    def _write_there(self, key: Key, value: str, seen: str, side: str = "remote") -> None:
+        """
+        Take down what was written on the service. Where no version is compared there, a write that
+        is on its way may undo it: that is not syncd's doing.
+        """
+        self.model.write(side, key, value, seen=seen, exposed=self.world.is_unguarded)
+
+    def _remote_answer(self, step: Step, item: Item, thing: Thing) -> bool:
+        """Somebody who is invited answers."""
+        people = [one["emailAddress"]["address"] for one in item.values["attendees"]]
+        if not people:
+            return False
+        answer = ("accepted", "declined", "tentativelyAccepted")[step.extra % 3]
+        self.world.box.answered(item.default_id, people[step.extra % len(people)], answer)
         return True
 
     def _remote_start(self, step: Step, item: Item, thing: Thing) -> bool:
-        start = moment(step)
+        start = whole_day_of(step) if thing.whole_day else moment(step)
         before = remote_values(item)
         key = Key(step.item, "start")
         if thing.series:
             day = datetime.fromisoformat(before[key]).date()
             start = datetime.combine(day, start.time())
-        self.world.box.patch(item.default_id, event_time(start))
+        self.world.box.patch(
+            item.default_id, day_time(start) if thing.whole_day else event_time(start)
+        )
         self._reshaped(item, thing, before)
-        self.model.write("remote", key, start.isoformat(), seen=before[key])
+        self._write_there(key, start.isoformat(), before[key])
         return True
 
     def _reshaped(self, item: Item, thing: Thing, before: dict[Key, str]) -> None:
@@ -475,7 +568,7 @@ class People:
         self.world.box.patch(item.default_id, body)
         self._reshaped(item, thing, before)
         key = Key(step.item, "rule")
-        self.model.write("remote", key, remote_values(item)[key], seen=before.get(key, ""))
+        self._write_there(key, remote_values(item)[key], before.get(key, ""))
         return True
 
     def _slot_of(self, step: Step, item: Item) -> Event | None:
@@ -491,7 +584,7 @@ class People:
         key, value = Key(step.item, "location", event.slot.isoformat()), fresh(step, "location")
         seen = remote_values(item).get(key, "")
         self.world.box.patch(event.id, {"location": {"displayName": value}})
-        self.model.write("remote", key, value, seen=seen)
+        self._write_there(key, value, seen)
         return True
 
     def _remote_exdate(self, step: Step, item: Item, thing: Thing) -> bool:
@@ -501,7 +594,7 @@ class People:
         slot = event.slot.isoformat()
         self.model.saw({k: v for k, v in remote_values(item).items() if k.slot == slot})
         self.world.box.delete(event.id)
-        self.model.write("remote", Key(step.item, "cancelled", slot), "gone")
+        self._write_there(Key(step.item, "cancelled", slot), "gone", "")
         return True
 
     def _remote_invite(self, step: Step, item: Item, thing: Thing) -> bool:
@@ -509,9 +602,12 @@ class People:
         people = [*item.values["attendees"]]
         people.append({"emailAddress": {"address": _guest(step)}, "type": "required"})
         self.world.box.patch(item.default_id, {"attendees": people})
-        thing.guests = thing.guests_there = True
+        thing.guests = True
+        thing.guests_at = thing.guests_at or self.world.time.wall
+        if self.world.is_unguarded:
+            thing.invited_at.append(len(self.world.requests.entries))
         key = Key(step.item, "guests")
-        self.model.write("remote", key, remote_values(item)[key], seen=before[key])
+        self._write_there(key, remote_values(item)[key], before[key])
         return True
 
     def _remote_move(self, step: Step, item: Item, thing: Thing) -> bool:
@@ -526,6 +622,8 @@ class People:
         thing.unsettled |= not all(
             self.world.is_settled(uid) for uid in (thing.uid, same_uid(thing.uid))
         )
+        # Exceptions that a new rule made the service drop may be on their way back: an edit.
+        thing.unsettled |= thing.reshaped and self.world.is_at_work
         self.world.box.delete(item.default_id)
         self.model.delete("remote", thing, seen)
         return True
@@ -555,7 +653,7 @@ class People:
                     return False
                 box.cancelled_by_organizer(item.default_id)
                 key, value = Key(step.item, "subject"), item.values["subject"]
-        self.model.write("organiser", key, value, seen=before[key])
+        self._write_there(key, value, before[key], "organiser")
         return True
 
     def _receive(self, step: Step) -> bool:
@@ -583,6 +681,7 @@ class People:
             "discard": "discarded",
             "local": "local",
             "remote": "remote",
+            "both": "both",
         }
         names = list(self.world.installations)
         here = self.world.installations[names[step.extra % len(names)]]
@@ -593,10 +692,52 @@ class People:
             if here.decide(problem, kinds[step.verb]):
                 if step.verb == "approve":
                     self.approved()
+                if problem.kind == "folder":
+                    self.filled_anew()
                 self.decided(problem.uid, problem.items, loose=step.verb != "approve")
+                if problem.kind == "conflict" and step.verb == "local":
+                    self._turned_down(problem)
+                if problem.kind == "gone-or-new":
+                    self._made_anew(problem.uid)
+                if step.verb == "both":
+                    self._doubled(here)
                 self.world.say(f"decides of {problem.kind} {problem.code} {problem.uid}")
                 return True
         return False
+
+    def filled_anew(self) -> None:
+        """
+        What was deleted in a folder that is to be filled anew, and not yet told, is undone; what
+        was moved out of it is there again beside itself.
+        """
+        for thing in self.model.things.values():
+            thing.unsettled |= thing.deleted is not None
+            thing.loose |= bool(thing.movers)
+            thing.twins |= bool(thing.movers)
+
+    def _turned_down(self, problem: Problem) -> None:
+        """Of a conflict a person saw both values, and did not want that of the service."""
+        shown = str(problem.remote)
+        for key, writes in self.model.writes.items():
+            named = (one.value for one in writes if one.value)
+            self.model.saw(
+                (key, one) for one in named if re.search(rf"{re.escape(one)}(?!\d)", shown)
+            )
+
+    def _made_anew(self, uid: Any) -> None:
+        """A person wanted the event of a file, whether there is another one or not."""
+        for thing in self.model.things.values():
+            thing.twins |= same_uid(thing.uid) == same_uid(uid or "")
+
+    def _doubled(self, here: Installation) -> None:
+        """Of what was taken twice there are two from now on."""
+        for folder in here.folders.values():
+            for name in folder.names():
+                if name.startswith("second-"):
+                    number = number_of(folder.read(name).decode("utf-8", "replace"))
+                    if number in self.model.things:
+                        thing = self.model.things[number]
+                        thing.loose = thing.twins = True
 
     def approved(self) -> None:
         """A person let mails go."""

@@ -42,7 +42,8 @@ class Run:
 
     def __init__(self, script: Script, *, traced: bool = False) -> None:
         self.world = World(script)
-        self.model = Model(several=len(self.world.installations) > 1)
+        one_way = script.settings.get("direction") == "pull"
+        self.model = Model(several=len(self.world.installations) > 1, one_way=one_way)
         self.people = People(self.world, self.model)
         self.traced = traced
         self.out = Outcome([], self.world.said)
@@ -72,7 +73,11 @@ class Run:
         world.time.pass_(5)
         world.say(f"{step.number}: {here.name} sync /{step.extra}")
         hooks = {one.at: one.what for one in step.hooks}
+        if here.machine.hook is not None:
+            return None  # it is at work already: two never share a state
         here.machine.begin(partial(self._at, here, hooks))
+        if world.script.settings.get("storm") and step.number % 2:
+            world.fail(here, "storm", step.number)
         try:
             return self._synced(here, fresh=step.extra != 1, look=step.extra != 2)
         except Killed:
@@ -175,6 +180,8 @@ class Run:
                     self.approved.add(matter)
                     self.world.say(f"approves {problem.kind} {problem.code} {problem.uid}")
                     self.people.approved()
+                    if problem.kind == "folder":
+                        self.people.filled_anew()
                     done = True
         return done
 

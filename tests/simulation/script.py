@@ -79,6 +79,7 @@ _LOCAL = (
     *("open", "save") * 2,
     *("slot",) * 2,
     *("exdate", "rule", "invite", "twin"),
+    *("whole-day", "away", "back", "back", "forget"),
 )
 _REMOTE = (
     *("create",) * 3,
@@ -87,8 +88,11 @@ _REMOTE = (
     *("delete",) * 3,
     *("slot",) * 2,
     *("exdate", "rule", "invite", "move"),
+    *("whole-day", "answer"),
 )
-_PERSON = ("approve", "approve", "discard", "local", "remote")
+_PERSON = ("approve", "approve", "discard", "local", "remote", "both")
+# Invitations, updates, cancellations, responses.
+_MIXED = (("never", "send", "hold", "send"), ("send", "never", "never", "hold"))
 _SWITCHES: dict[str, tuple[Any, ...]] = {
     "deleted_occurrence_emits_master": (True,),
     "exception_change_emits_master": (True,),
@@ -100,6 +104,7 @@ _SWITCHES: dict[str, tuple[Any, ...]] = {
     "keep_delta_states": (2,),
     "deleted_items_answer": (True,),
     "scoped_path_is_strict": (True,),
+    "if_match_honoured": (False,),
     "series_change_drops_exceptions": (False,),
     "duplicate_transaction_answer": ("conflict",),
     "supports_cancelled_occurrences": (False,),
@@ -111,12 +116,17 @@ _SWITCHES: dict[str, tuple[Any, ...]] = {
 }
 _SETTINGS: dict[str, tuple[Any, ...]] = {
     "conflict": ("local", "newest", "ask"),
-    "mail": ("send", "hold", "never"),
+    "mail": ("send", "hold", "never", *_MIXED),
+    "direction": ("two-way", "two-way", "pull"),
+    "storm": (False, False, True),
     "end": ("approve",),
     "second": (True,),
     "calm": (True,),
     "limit": (True,),
 }
+
+
+_MAKING = ("create", "whole-day", "receive")
 
 
 class _Draw:
@@ -159,9 +169,9 @@ class _Draw:
     def of(self, who: str, verbs: tuple[str, ...]) -> Step:
         verb = self.random.choice(verbs)
         number, extra = self.number(), self.random.randrange(1000)
-        if not self.made and verb not in ("create", "receive", "garbage"):
+        if not self.made and verb not in (*_MAKING, "garbage"):
             verb = "receive" if who == "organiser" else "create"
-        if verb in ("create", "receive"):
+        if verb in _MAKING:
             self.made.append(number)
             return Step(number, who, verb, number, extra)
         item = self.item() if self.made else 0
@@ -171,14 +181,17 @@ class _Draw:
             return step
         return Step(number, who, verb, item, extra)
 
-    def sync(self, second: bool, calm: bool) -> Step:
+    def sync(self, second: bool, calm: bool, *, meanwhile: bool = False) -> Step:
+        """A sync and what happens in its course. Args: meanwhile: it is part of that itself."""
         number = self.number()
         hooks = []
-        many = self.random.choice((0, 0, 1, 1, 2, 3, 5))
+        many = 0 if meanwhile else self.random.choice((0, 0, 1, 1, 2, 3, 5))
         for _ in range(many):
             at = int(self.random.random() ** 1.5 * 150) + 1
             if not calm and self.random.random() < 0.5:
                 hooks.append(Hook(at, self.random.choice(_FAILURES)))
+            elif second and self.random.random() < 0.1:
+                hooks.append(Hook(at, self.sync(second, calm=True, meanwhile=True)))
             else:
                 hooks.append(Hook(at, self.act(second)))
         hooks.sort(key=lambda one: one.at)

@@ -6,6 +6,7 @@ The database is SQLite in memory; a process that dies leaves what it had committ
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from syncd.store.store import Store, _failures, _opened
+from syncd.store.store import Store, _failures
 from tests.simulation.machine import Machine
 
 __all__ = ["Disk", "SimStore"]
@@ -25,7 +26,8 @@ R = TypeVar("R")
 
 @cache
 def _empty() -> bytes:
-    conn = _opened(None).conn
+    """A new database, made once: each of a run's is a copy."""
+    conn = asyncio.run(Store.open(None))._conn
     conn.execute("INSERT INTO meta VALUES ('installation', ?)", ("0" * 32,))
     return bytes(conn.serialize())
 
@@ -34,7 +36,7 @@ class Disk:
     """One database that outlives the processes that use it."""
 
     def __init__(self, installation: str) -> None:
-        self.conn = sqlite3.connect(":memory:", isolation_level=None)
+        self.conn = sqlite3.connect(":memory:", isolation_level=None, cached_statements=500)
         self.conn.row_factory = sqlite3.Row
         self.conn.deserialize(_empty())
         self.conn.execute("PRAGMA synchronous = OFF")

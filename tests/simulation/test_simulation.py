@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,35 +30,41 @@ def _without_collector() -> Iterator[None]:
     gc.collect()
 
 
-@pytest.mark.parametrize("first", range(1, 151, SEEDS_AT_ONCE))
+@pytest.mark.parametrize("first", range(1, 101, SEEDS_AT_ONCE))
 def test_no_seed_breaks_a_promise(first: int) -> None:
     """After everybody stopped, both sides agree and everything anybody wrote is accounted for."""
     for seed in range(first, first + SEEDS_AT_ONCE):
-        script = drawn(seed)
-        outcome = ran(script)
-        assert not outcome.findings, story(script, outcome)
+        outcome = _outcome(seed)
+        assert not outcome.findings, story(drawn(seed), outcome)
+
+
+@cache
+def _outcome(seed: int) -> Outcome:
+    return ran(drawn(seed))
 
 
 def test_seeds_do_what_they_are_for() -> None:
     """Syncs are killed, files and events written, writes lost: the runs are no idle ones."""
-    outcomes = [ran(drawn(seed)) for seed in range(1, 26)]
+    outcomes = [_outcome(seed) for seed in range(1, 26)]
 
     assert sum(one.kills for one in outcomes) > 5
     assert sum(one.syncs for one in outcomes) > 150
     told = "\n".join(line for one in outcomes for line in one.story)
-    for what in ("wrote POST", "wrote PATCH", "file jobs", "timeout-after", "reset-after"):
+    failures = ("timeout-after", "reset-after", "throttled")
+    people = ("here away", "here back", "here forget", "whole-day", "remote answer")
+    for what in ("wrote POST", "wrote PATCH", "file jobs", *failures, *people):
         assert what in told
 
 
 _DIGESTS = """
 from tests.simulation.run import ran
 from tests.simulation.script import drawn
-print([ran(drawn(seed), traced=True).digest for seed in range(1, 13)])
+print([ran(drawn(seed), traced=True).digest for seed in range(1, 9)])
 """
 
 
 def test_a_seed_is_always_the_same_run() -> None:
-    """A dozen seeds, point by point, in two processes that order their sets differently."""
+    """Some seeds, point by point, in two processes that order their sets differently."""
     told = [
         subprocess.run(
             [sys.executable, "-c", _DIGESTS],
@@ -70,7 +77,7 @@ def test_a_seed_is_always_the_same_run() -> None:
     ]
 
     assert told[0] == told[1]
-    assert told[0].count("'") == 24
+    assert told[0].count("'") == 16
 
 
 # --- the judge -----------------------------------------------------------------------------------
@@ -153,8 +160,10 @@ def test_a_finding_is_made_short() -> None:
 # --- what was found and is mended ----------------------------------------------------------------
 
 
-def _well(*steps: Step, switches: dict[str, Any] | None = None) -> None:
-    script = Script(1667, steps, switches or {})
+def _well(
+    *steps: Step, switches: dict[str, Any] | None = None, settings: dict[str, Any] | None = None
+) -> None:
+    script = Script(1667, steps, switches or {}, settings or {})
     outcome = ran(script)
     assert not outcome.findings, story(script, outcome)
 
@@ -339,4 +348,117 @@ def test_an_exception_made_right_after_a_series_moved_is_news(at: int) -> None:
         Step(7, "here", "sync"),
         Step(20, "here", "start", 1, 598),
         Step(27, "here", "sync", 0, 0, (Hook(at, Step(28, "remote", "slot", 1, 693)),)),
+    )
+
+
+@pytest.mark.parametrize("honoured", [True, False])
+@pytest.mark.parametrize("verb", ["slot", "exdate", "edit", "delete"])
+def test_who_is_invited_meanwhile_is_not_mailed(verb: str, honoured: bool) -> None:
+    """Whenever somebody is invited until right before a write leaves, it waits for the policy."""
+    for at in range(17, 31):
+        _well(
+            Step(1, "remote", "create", 1, 688),
+            Step(2, "here", "sync"),
+            Step(3, "here", verb, 1, 829),
+            Step(4, "here", "sync", 0, 0, (Hook(at, Step(5, "remote", "invite", 1, 256)),)),
+            switches={"if_match_honoured": honoured},
+            settings={"mail": "never"},
+        )
+
+
+def _killed_as_it_swapped(at: int) -> Run | None:
+    """An edited event whose sync was killed at a point, where its file was swapped unrecorded."""
+    run = Run(Script(1, ()))
+    run.step(Step(1, "remote", "create", 1, 1))
+    run.step(Step(2, "here", "sync"))
+    run.step(Step(3, "remote", "edit", 1, 0))
+    run.step(Step(4, "here", "sync", hooks=(Hook(at, "kill"),)))
+    here = run.world.installations["here"]
+    folder = here.folder("Calendar")
+    [name] = folder.names()
+    [known] = here.disk.conn.execute("SELECT content FROM item").fetchone()
+    return run if folder.read(name) != known else None
+
+
+def test_an_edit_of_a_file_that_a_kill_left_swapped_counts() -> None:
+    """The service has said nothing since: the file's version is what the event becomes."""
+    runs = [run for at in range(20, 40) if (run := _killed_as_it_swapped(at))]
+    assert runs
+    for run in runs:
+        run.step(Step(5, "here", "edit", 1, 0))
+
+        assert _verdict(run) == ""
+        assert [item.values["subject"] for _, item in run.world.items()] == ["i1 s5"]
+        assert run.world.installations["here"].problems() == []
+
+
+def test_what_a_kill_left_swapped_is_no_rival_of_what_came_since() -> None:
+    """Nobody edited the file: what the service says next simply comes."""
+    runs = [run for at in range(20, 40) if (run := _killed_as_it_swapped(at))]
+    for run in runs:
+        run.step(Step(5, "remote", "edit", 1, 0))
+
+        assert _verdict(run) == ""
+        assert run.world.installations["here"].problems() == []
+
+
+def test_an_event_made_again_elsewhere_is_the_same_item_in_a_fresh_view() -> None:
+    """It was deleted while two installations edited it, and only a true-up shows what became."""
+    for switches in ({}, {"keep_delta_states": 2}):
+        _well(
+            Step(4, "remote", "create", 4, 57),
+            Step(20, "there", "sync", 0, 3),
+            Step(23, "here", "sync"),
+            Step(24, "there", "edit", 4, 884),
+            Step(28, "remote", "delete", 4),
+            Step(37, "here", "edit", 4, 522),
+            switches=switches,
+            settings={"second": True},
+        )
+
+
+def test_what_lies_beyond_the_view_is_asked_for_after_endless_pages() -> None:
+    """A fresh view for whatever reason counts as a true-up, so it is one."""
+    _well(
+        Step(1, "here", "create", 1, 536),
+        Step(2, "here", "sync", 0, 1),
+        Step(3, "here", "sync", 0, 1, (Hook(12, "endless-pages"),)),
+        Step(4, "remote", "delete", 1),
+    )
+
+
+def test_a_folder_that_is_back_is_not_filled_anew() -> None:
+    """A person approved that it be, and then found it: what is deleted in it stays deleted."""
+    _well(
+        Step(1, "remote", "create", 1, 301),
+        Step(2, "here", "sync"),
+        Step(3, "here", "away", 1),
+        Step(4, "here", "sync"),
+        Step(5, "person", "approve", 0, 3),
+        Step(6, "here", "back", 1),
+        Step(7, "here", "delete", 1),
+    )
+
+
+@pytest.mark.parametrize("policy", ["local", "newest", "ask"])
+@pytest.mark.parametrize("verb", ["edit", "start"])
+def test_a_conflict_in_a_calendar_that_is_followed_one_way_is_none(policy: str, verb: str) -> None:
+    """Whatever the policy says: the file's version is undone, and nothing is sent."""
+    _well(
+        Step(2, "remote", "create", 2, 534),
+        Step(5, "here", "sync"),
+        Step(13, "remote", verb, 2, 0),
+        Step(14, "here", verb, 2, 3),
+        settings={"conflict": policy, "direction": "pull"},
+    )
+
+
+@pytest.mark.parametrize("at", range(38, 44))
+def test_a_create_that_a_person_is_asked_about_is_not_sent_again(at: int) -> None:
+    """Its answer was lost, the event moved away, and the service says no more than that it knows."""
+    _well(
+        Step(1, "here", "create", 1, 1),
+        Step(2, "here", "sync", 0, 1, (Hook(at, "kill"),)),
+        Step(3, "remote", "move", 1),
+        switches={"duplicate_transaction_answer": "conflict"},
     )

@@ -14,14 +14,25 @@ from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrulestr
 
-__all__ = ["BERLIN", "HALF_HOUR", "Text", "new_file", "new_rule", "property_of", "with_property"]
+__all__ = [
+    "BERLIN",
+    "DAY",
+    "HALF_HOUR",
+    "Text",
+    "new_file",
+    "new_rule",
+    "property_of",
+    "with_property",
+]
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HALF_HOUR = timedelta(minutes=30)
+DAY = timedelta(days=1)
 Instance = tuple[str, str, str, str]
 
 _EVENT = re.compile(r"BEGIN:VEVENT\r\n.*?END:VEVENT\r\n", re.DOTALL)
 _STAMP = "%Y%m%dT%H%M%S"
+_DATE = "%Y%m%d"
 
 
 def _own_end(event: str) -> int:
@@ -59,7 +70,9 @@ def with_property(event: str, name: str, value: str) -> str:
 
 
 def wall(text: str) -> datetime:
-    """A date-time of a file as Berlin's clocks show it."""
+    """A date-time of a file as Berlin's clocks show it; a date is its midnight."""
+    if len(text) == 8:
+        return datetime.strptime(text, _DATE)
     at = datetime.strptime(text[:15], _STAMP)
     if text.endswith("Z"):
         return at.replace(tzinfo=UTC).astimezone(BERLIN).replace(tzinfo=None)
@@ -199,8 +212,9 @@ def _moved(event: str, by: timedelta, exact: set[str]) -> str:
 def _by(event: str, line: str, by: timedelta) -> str:
     head, _, values = line.partition(":")
     moved = [
-        (datetime.strptime(one[:15], _STAMP) + by).strftime(_STAMP) + one[15:]
+        (datetime.strptime(one[:15], form) + by).strftime(form) + one[15:]
         for one in values.split(",")
+        for form in (_DATE if len(one) == 8 else _STAMP,)
     ]
     return event.replace(line + "\r\n", f"{head}:{','.join(moved)}\r\n", 1)
 
@@ -210,7 +224,9 @@ def _shown(event: str, day: date | None) -> Instance:
     if day is not None:
         by = timedelta(days=(day - start.date()).days)
         start, end = start + by, end + by
-    times = [f"{at.replace(tzinfo=BERLIN).astimezone(UTC):%Y-%m-%dT%H:%M}" for at in (start, end)]
+    if len(property_of(event, "DTSTART")) > 8:
+        start, end = (at.replace(tzinfo=BERLIN).astimezone(UTC) for at in (start, end))
+    times = [f"{at:%Y-%m-%dT%H:%M}" for at in (start, end)]
     return property_of(event, "SUMMARY"), times[0], times[1], property_of(event, "LOCATION")
 
 
@@ -219,15 +235,27 @@ def new_rule(count: int, interval: int) -> str:
     return f"FREQ=DAILY;INTERVAL={interval};COUNT={count}"
 
 
-def new_file(uid: str, fields: dict[str, str], start: datetime, rule: str) -> bytes:
+def new_file(
+    uid: str, fields: dict[str, str], start: datetime, rule: str, *, whole_day: bool = False
+) -> bytes:
     """A file as a small calendar program writes it."""
-    end = start + HALF_HOUR
+    times = _whole_day(start) if whole_day else _times(start)
     lines = [
         *("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//test//EN", "BEGIN:VEVENT"),
         *(f"UID:{uid}", "DTSTAMP:20260101T000000Z", *(f"{k}:{v}" for k, v in fields.items())),
-        f"DTSTART;TZID=Europe/Berlin:{start:%Y%m%dT%H%M%S}",
-        f"DTEND;TZID=Europe/Berlin:{end:%Y%m%dT%H%M%S}",
+        *times,
         *([f"RRULE:{rule}"] if rule else []),
         *("END:VEVENT", "END:VCALENDAR", ""),
     ]
     return "\r\n".join(lines).encode()
+
+
+def _times(start: datetime) -> tuple[str, str]:
+    end = start + HALF_HOUR
+    zone = "TZID=Europe/Berlin"
+    return f"DTSTART;{zone}:{start:%Y%m%dT%H%M%S}", f"DTEND;{zone}:{end:%Y%m%dT%H%M%S}"
+
+
+def _whole_day(start: datetime) -> tuple[str, str]:
+    end = start + DAY
+    return f"DTSTART;VALUE=DATE:{start:%Y%m%d}", f"DTEND;VALUE=DATE:{end:%Y%m%d}"

@@ -59,7 +59,9 @@ def remote_values(item: Item) -> dict[Key, str]:
     """What an event of the service says."""
     number = number_of(item.values["subject"])
     body = _BODY.search(item.values["body"])
-    start = item.start.instant.astimezone(BERLIN).replace(tzinfo=None)
+    start = item.start.local
+    if not item.values["isAllDay"]:
+        start = item.start.instant.astimezone(BERLIN).replace(tzinfo=None)
     people = {one["emailAddress"]["address"].lower() for one in item.values["attendees"]}
     values = {
         Key(number, "subject"): item.values["subject"],
@@ -83,5 +85,7 @@ def remote_values(item: Item) -> dict[Key, str]:
 def remote_instances(item: Item) -> Iterator[Instance]:
     """Subject, start, end and place of each instance, times in UTC."""
     for one in item.instances(Window(_FIRST, _LAST)):
-        times = [f"{at.instant:%Y-%m-%dT%H:%M}" for at in (one.start, one.end)]
+        whole = one.values["isAllDay"]
+        ats = (at.local if whole else at.instant for at in (one.start, one.end))
+        times = [f"{at:%Y-%m-%dT%H:%M}" for at in ats]
         yield one.subject, times[0], times[1], one.values["location"]["displayName"]

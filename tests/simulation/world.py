@@ -18,7 +18,8 @@ from syncd.ports import Marker
 from syncd.shell.actions import DECISIONS
 from syncd.shell.config import DEFAULT_SYNC, Account, Auth, Filter
 from syncd.shell.config_model import SyncSettings
-from syncd.shell.mailbox import CalendarReport, Mailbox
+from syncd.shell.mailbox import CalendarReport, Mailbox, rules_of
+from syncd.shell.second_event import second_event
 from syncd.shell.workshop import StoredPauses
 from syncd.simulator.exchange import Exchange
 from syncd.simulator.faults import Fault, FaultKind, Faults, RandomPlan
@@ -92,6 +93,8 @@ class Installation:
     mailbox: _Mailbox | None = None
     remote: PureRemote | None = None
     garbage: dict[str, bytes] = field(default_factory=dict)
+    states: int = 1
+    lost: list[bytes] = field(default_factory=list)
 
     def folder(self, calendar: str) -> SimFolder:
         """The folder of a calendar, by its name."""
@@ -161,10 +164,21 @@ class Installation:
         store = self.store or self.disk.opened(self.machine)
         return finished(store.problems())
 
+    def forget(self) -> None:
+        """The state is lost: a new one begins."""
+        self.lost.append(self.kept())
+        self.states += 1
+        self.disk = Disk(f"{self.name}{self.states}".ljust(32, "0"))
+        self.store = self.mailbox = self.remote = None
+
     def decide(self, problem: Problem, kind: Any) -> bool:
         """What `syncd approve`, `discard` and `resolve` do; whether that can be decided."""
         if not problem.needs_person or kind not in DECISIONS.get(problem.kind, frozenset()):
             return False
+        if kind == "both":
+            if not self._second_event(problem):
+                return False
+            kind = "remote"
         store = self.store or self.disk.opened(self.machine)
         found = finished(store.calendar_of_problem(problem.id))
         if found is None:
@@ -173,9 +187,24 @@ class Installation:
         finished(store.commit(found[0], [PutVerdict(verdict)]))
         return True
 
+    def _second_event(self, problem: Problem) -> bool:
+        """What `--take both` does first (`actions._write_second`)."""
+        folder = self.folder(problem.calendar)
+        if problem.file not in folder.names():
+            return False
+        data = second_event(folder.read(problem.file), f"second-{problem.id}-{self.states}")
+        if not isinstance(data, bytes):
+            return False
+        folder.save(f"second-{problem.id}.ics", data)
+        return True
+
     def kept(self) -> bytes:
-        """All versions in the history and all problems, to be searched for what was saved."""
-        rows: list[Any] = []
+        """
+        All versions in the history and all problems, to be searched for what was saved; those of
+        states that were lost, and the files of folders that were taken away, among them.
+        """
+        rows: list[Any] = [self.lost]
+        rows += [folder.away() for folder in self.folders.values()]
         for sql in (
             "SELECT before, after FROM history",
             "SELECT detail, reason FROM problem",
@@ -192,6 +221,14 @@ class Installation:
         """Whether its state has taken down that there is a file of that UID."""
         sql = "SELECT 1 FROM item WHERE uid = ? AND file IS NOT NULL"
         return self.disk.conn.execute(sql, (uid,)).fetchone() is not None
+
+    def wrote(self, uid: str, data: bytes) -> bool:
+        """Whether a file is as syncd made it right before it was killed, which no state tells."""
+        sql = "SELECT content FROM item WHERE uid = ?"
+        known = self.disk.conn.execute(sql, (uid,)).fetchone()
+        sql = "SELECT 1 FROM history WHERE uid = ? AND side = 'remote' AND after = ?"
+        made = self.disk.conn.execute(sql, (uid, data)).fetchone()
+        return known is not None and known[0] != data and made is not None
 
     def announced(self, uid: str) -> bool:
         """Whether its state has taken down what a file of that UID is, or was to be, made of."""
@@ -243,6 +280,13 @@ def _account(settings: SyncSettings) -> Account:
     )
 
 
+_STORM = tuple(
+    kind
+    for kind in FaultKind
+    if kind not in (FaultKind.SLOW, FaultKind.PRECONDITION, FaultKind.ENDLESS_PAGES)
+)
+
+
 class World:
     """Everything of one run."""
 
@@ -274,9 +318,28 @@ class World:
             settings = replace(settings, max_deletes=1000)
         if "conflict" in asked:
             settings = replace(settings, conflict=asked["conflict"])
-        if "mail" in asked:
-            settings = replace(settings, mail=MailPolicy(*(asked["mail"],) * 4))
+        settings = replace(settings, mail=self.mail)
+        if "direction" in asked:
+            settings = replace(settings, direction=asked["direction"])
         return Installation(name, self, machine, clock, Disk(f"{name:0<32}"), settings)
+
+    @property
+    def mail(self) -> MailPolicy:
+        """What is done about mails."""
+        asked: Any = self.script.settings.get("mail")
+        if asked is None:
+            return rules_of(DEFAULT_SYNC).mail
+        return MailPolicy(*((asked,) * 4 if isinstance(asked, str) else asked))
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a sync is under way."""
+        return any(one.machine.hook is not None for one in self.installations.values())
+
+    @property
+    def is_unguarded(self) -> bool:
+        """Whether syncd is at work, and the service would not stop a write of the version before."""
+        return self.is_at_work and not self.service.switches.if_match_honoured
 
     # --- what is said of it --------------------------------------------------------------------
 
@@ -318,6 +381,8 @@ class World:
         match what:
             case "kill":
                 raise Killed
+            case "storm":
+                self.faults.follow(RandomPlan(0.3, _STORM, seed=number))
             case "full":
                 here.machine.full = 1 + number % 3
             case "offline":

@@ -75,11 +75,11 @@ def merge_item(sides: Sides, decision: Merged, desk: Desk) -> ItemPlan:
     known = replace(known, sent_stash=given_stash(known, sides.remote))
     base_local, base_remote = _bases(known, decision)
     merge, problems = _with_holds(decision.merge, sides, desk)
-    merge, more = _with_guessed_zone(merge, sides, desk)
-    problems += more
     merge, more = _with_rights(merge, sides, decision, desk)
     problems += more
     merge, more, used = _with_conflicts(merge, decision, sides, desk)
+    problems += more
+    merge, more = _with_guessed_zone(merge, sides, desk)
     problems += more
     if decision.adopting and any(one.kind == "conflict" and one.needs_person for one in problems):
         # Without a base, what waits for a person must not count as an edit of the file.
@@ -149,7 +149,8 @@ def _with_rights(
 ) -> tuple[Merge, list[Problem]]:
     """What the owner may not change is put back from the service in the same round."""
     assert sides.remote is not None
-    refused = frozenset(key for key in merge.push if not _may(key, sides.remote.event, desk))
+    wanted = merge.push | {one.conflict.key for one in merge.conflicts if one.winner != "remote"}
+    refused = frozenset(key for key in wanted if not _may(key, sides.remote.event, desk))
     back = frozenset(
         key
         for key in merge.push - refused
@@ -158,7 +159,9 @@ def _with_rights(
     if not refused | back:
         return merge, []
     gone = refused | back
-    merge = replace(merge, push=merge.push - gone, pull=merge.pull | gone)
+    # Where one side may not change a field there is no conflict for the policy, or for a person.
+    conflicts = tuple(one for one in merge.conflicts if one.conflict.key not in gone)
+    merge = Merge(merge.push - gone, merge.pull | gone, merge.agreed, conflicts)
     reason = desk.why_not or "only the organizer can change this"
     if not refused:
         reason = "an answer cannot be taken back"
@@ -303,6 +306,9 @@ def _with_file(plan: ItemPlan, pull: frozenset[FieldKey], decision: Merged, desk
         return replace(plan, record=seen(sides, agreed, settled=settled))
     after = replace(agreed, content=data, fingerprint=current if settled else None, stat=None)
     lost = content if isinstance(sides.local, Present) else b""
+    if decision.adopting:
+        # Until the file says what the service does, it must not count as an edit of that.
+        record = replace(record, base_local=None, base_remote=None)
     return replace(
         plan,
         record=seen(sides, record, settled=False),

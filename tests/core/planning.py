@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from syncd.core.decide import Absent, Present, Remote, Same, Sides, decide
+from syncd.core.decide import Absent, Present, Remote, RestoreFile, Same, Sides, decide
 from syncd.core.ids import AccountName, CalendarId, FileName, Fingerprint, GraphId, ProblemId, Uid
 from syncd.core.mail import MailPolicy
 from syncd.core.plan import Desk, ItemPlan, plan_item
@@ -178,8 +178,14 @@ READ_ONLY = {"may_write": False, "why_not": "the calendar is read-only"}
 
 
 def planned(sides: Sides, at: Desk) -> ItemPlan:
-    """What is decided of an item, and done about it."""
-    return plan_item(sides, decide(sides, at.policy), at)
+    """What is decided of an item, and done about it; a plan and its problems say of which."""
+    decision = decide(sides, at.policy)
+    plan = plan_item(sides, decision, at)
+    assert (plan.uid, plan.sides) == (sides.uid, sides)
+    assert plan.decision == decision or isinstance(plan.decision, RestoreFile)
+    assert {one.uid for one in plan.problems} <= {sides.uid}
+    assert all(write.action == "" or write.kind == "respond" for write in plan.writes)
+    return plan
 
 
 def made(*lines: str, at: Desk | None = None, uid: Uid = UID) -> ItemPlan:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
 from syncd.core.decide import Sides
+from syncd.core.event import Event, Item, Person, Timed
 from syncd.core.ids import FileName
 from syncd.core.mail import Mailing, MailPolicy
 from syncd.core.plan import ItemPlan, Write, refusal_digest
@@ -30,7 +32,9 @@ from tests.core.planning import (
     there,
     told,
 )
+from tests.strategies import BERLIN
 
+NINE = Timed(datetime(2026, 3, 2, 9), BERLIN, datetime(2026, 3, 2, 10), BERLIN)
 GUEST = "ATTENDEE:mailto:bob@example.org"
 HOST = "ORGANIZER:mailto:me@example.org"
 BOSS = "ORGANIZER:mailto:boss@example.com"
@@ -148,6 +152,9 @@ def test_a_new_meeting_waits_for_a_person() -> None:
     assert (problem.kind, problem.code, problem.needs_person) == ("held-mail", "would-invite", True)
     assert (problem.mail_class, problem.to) == ("invitations", ("bob@example.org",))
     assert problem.reason == "to create the meeting would mail 1 person"
+    assert problem.hint == "`syncd approve ID` sends it, `syncd discard ID` takes it back."
+    two = only(made(*MEETING, "ATTENDEE:mailto:dave@example.org"))
+    assert two.reason == "to create the meeting would mail 2 people"
 
 
 def test_a_new_meeting_goes_out_once_a_person_approved_it() -> None:
@@ -236,6 +243,23 @@ def test_another_organizers_meeting_is_never_sent_as_ones_own() -> None:
     assert "foreign-meeting" in codes(plan)
 
 
+def test_a_meeting_of_which_only_the_organizer_is_foreign_says_what_to_do() -> None:
+    """The owner accepts it in the mailbox, or takes a copy."""
+    item = Item(Event(NINE, organizer=Person("boss@example.com"), invited_as="me@example.org"))
+    local = saved(event_text(*NEW))
+    local = replace(local, file=replace(local.file, item=item))
+
+    problem = only(planned(Sides(UID, None, local, None), desk()))
+
+    assert (problem.kind, problem.code, problem.needs_person) == ("hold", "foreign-meeting", True)
+    assert problem.reason == (
+        "the meeting is another organizer's; sending it would invite everyone anew"
+    )
+    assert problem.hint == (
+        'Accept the invitation in the mailbox, or set foreign_meeting = "copy".'
+    )
+
+
 def test_another_organizers_meeting_is_copied_where_the_configuration_says_so() -> None:
     """As an event of one's own that nobody is invited to."""
     plan = made(*NEW, BOSS, GUEST, at=desk(foreign_meeting="copy"))
@@ -272,8 +296,12 @@ def test_a_meeting_is_not_moved_to_another_calendar_by_moving_its_file() -> None
     plan = made(*MEETING, at=desk(moving=frozenset({UID}), mail=SEND_ALL))
 
     assert plan.writes == ()
-    assert (only(plan).code, only(plan).needs_person) == ("move-meeting", True)
-    assert "Move the file back" in only(plan).hint
+    problem = only(plan)
+    assert (problem.kind, problem.code, problem.needs_person) == ("hold", "move-meeting", True)
+    assert problem.hint == "Move the file back, or move the meeting in Outlook."
+    assert problem.reason == (
+        "a meeting cannot change calendars without inviting and cancelling everyone"
+    )
 
 
 def test_an_event_of_ones_own_moves_with_its_file() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from syncd.core.decide import Local, Remote, Same, Sides
+from syncd.core.decide import Absent, Local, Nothing, Remote, Same, Sides
 from syncd.core.ids import FileName
 from syncd.core.plan import is_made, split_of, split_plans
 from syncd.core.state import ItemRecord
@@ -15,6 +15,7 @@ from syncd.core.wire.ics_split import Split
 from tests.core.planning import (
     READ_ONLY,
     UID,
+    WEEKLY,
     desk,
     edited,
     event_text,
@@ -24,6 +25,7 @@ from tests.core.planning import (
     person,
     saved,
     series,
+    there,
 )
 from tests.strategies import OWNER
 
@@ -36,6 +38,7 @@ FROM_THE_23RD = "\r\n".join(
         *("SUMMARY:From now on", "LOCATION:Room 1", "END:VEVENT", "END:VCALENDAR"),
     ]
 )
+FORTNIGHTLY = {**WEEKLY, "pattern": {**WEEKLY["pattern"], "interval": 2}}
 CUT = {"END:VEVENT\r\nEND:VCALENDAR": FROM_THE_23RD}
 BEFORE = series()
 RECORD = known(BEFORE)
@@ -125,8 +128,12 @@ def test_a_new_file_may_be_cut_before_anything_is_sent() -> None:
         (series(exceptionOccurrences=[exception("2026-03-23", subject="There")]), False),
         (series(exceptionOccurrences=[exception("2026-03-30", subject="Later")]), False),
         (series(start=moment("2026-03-02", 8)), False),
+        (there(type="seriesMaster", recurrence=FORTNIGHTLY), False),
     ],
-    ids=["its title", "an early occurrence", "the day of the cut", "a later day", "its time"],
+    ids=[
+        *("its title", "an early occurrence", "the day of the cut", "a later day", "its time"),
+        "its rule",
+    ],
 )
 def test_what_the_service_changed_of_the_part_that_is_cut_off_comes_first(
     now: Remote, cut: bool
@@ -143,6 +150,9 @@ def test_the_new_file_comes_first() -> None:
     assert (new.file.data, new.file.expect, new.file.unread) == (split().new, None, True)
     assert new.after_file == ItemRecord(split().uid, file=new.file.name)
     assert (new.record, new.uid, new.keep_todo) == (None, split().uid, True)
+    assert new.sides == Sides(split().uid, None, Absent(), None)
+    assert (new.decision, waiting.decision, waiting.sides) == (Nothing(), Nothing(), sides())
+    assert new.file.name == f"{split().uid}.ics"
     assert (waiting.uid, waiting.file, waiting.writes, waiting.keep_todo) == (UID, None, (), True)
     assert waiting.record is not None
     assert (waiting.record.fingerprint, waiting.record.content) == (None, EDITED)
@@ -151,6 +161,10 @@ def test_the_new_file_comes_first() -> None:
 def test_then_the_old_one_is_cut() -> None:
     """Its former text goes to the history, and it is read as a person's words."""
     (old,) = split_plans(sides(), split(), desk(), made=True)
+
+    assert (old.uid, old.sides, old.decision) == (UID, sides(), Nothing())
+    assert old.record is not None
+    assert (old.record.content, old.record.fingerprint) == (EDITED, None)
 
     assert old.file is not None
     assert (old.file.name, old.file.data, old.file.expect) == ("u-1.ics", split().old, "f-2")

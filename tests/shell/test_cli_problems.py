@@ -2,19 +2,26 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from syncd.core.ids import AccountName, CalendarId
 from syncd.core.lines import Unreadable
-from syncd.shell.second_event import second_event
+from syncd.ports import Marker
+from syncd.shell.second_event import second_event, write_second_event
+from syncd.store.store import Store
+from syncd.testing import FakeClock
+from syncd.testing_folder import MemoryFolder
 from tests.shell.cli_world import ME, World, guest, ics, world
 
 KEYS = (
     *("id", "kind", "needs_person", "account", "calendar", "file", "uid", "summary", "code"),
     *("line", "reason", "hint", "since", "fields", "base", "local", "remote"),
 )
+MARKER = Marker(AccountName("work"), CalendarId("AAMk="), "5f3c")
 MEETING = ("SUMMARY:Review", f"ORGANIZER:mailto:{ME}", "ATTENDEE:mailto:ada@example.org")
 
 
@@ -310,6 +317,19 @@ class TestSecondEvent:
         assert copy.count(b"UID:two\r\n") == 2
         assert not any(word in copy for word in (b"ATTENDEE", b"ORGANIZER", b"UID:one"))
         assert b"SUMMARY:Review\r\n" in copy
+
+    async def test_once(self, conflict: World) -> None:
+        """However often it is asked for, it is one file."""
+        folder = MemoryFolder(marker=MARKER, clock=FakeClock(datetime(2026, 3, 2, tzinfo=UTC)))
+        await folder.prepare(MARKER, displayname="Calendar", color="")
+        store = await Store.open(conflict.folder / "state" / "state.db")
+        [listed] = await store.problems()
+        await store.close()
+
+        names = {await write_second_event(folder, ics("one"), listed) for _ in range(2)}
+
+        look = await folder.look({}, thorough=True)
+        assert [one.name for one in look.changed] == list(names)
 
     def test_no_calendar(self) -> None:
         """What is no calendar object has no copy."""

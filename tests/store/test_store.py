@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.core.errors import StateError
+from syncd.core.errors import DiskTrouble, StateError
 from syncd.core.ids import (
     AccountName,
     CalendarId,
@@ -42,7 +42,8 @@ from syncd.core.state import (
     RemoteRecord,
     View,
 )
-from syncd.store.store import Store
+from syncd.store.aside import Corrupt
+from syncd.store.store import Store, confirm_damage
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 VIEW = View(DeltaLink("link-1"), True, NOW, NOW + timedelta(days=365), NOW, 1)
@@ -340,3 +341,25 @@ async def test_a_state_without_mail_in_its_history_learns_it(tmp_path: Path) -> 
     [found] = await store.history(Uid("a"), 10)
     assert (found.after, found.mail_kind, found.mails) == (b"two", "", ())
     await store.close()
+
+
+async def test_a_disk_that_refused_a_read_is_no_damage(tmp_path: Path) -> None:
+    """SQLite reports both alike: what is whole at the second look stays in its place."""
+    path = tmp_path / "state.db"
+    await (await Store.open(path)).close()
+    said = Corrupt("the state database is damaged: database disk image is malformed")
+    with pytest.raises(DiskTrouble, match="for a moment"):
+        confirm_damage(path, said)
+
+    data = bytearray(path.read_bytes())
+    data[4096:8192] = b"\xff" * 4096
+    path.write_bytes(data)
+    confirm_damage(path, said)
+
+
+async def test_a_database_that_cannot_be_read_is_the_disks_matter(tmp_path: Path) -> None:
+    """A folder stands for a disk that refuses: opening it works, reading it does not."""
+    path = tmp_path / "state.db"
+    path.mkdir()
+    with pytest.raises(DiskTrouble, match="cannot read"):
+        confirm_damage(path, Corrupt("damaged"))

@@ -19,6 +19,10 @@ SCRIPTS = (
     "scripts/bench",
     "scripts/soak",
     "scripts/recurrence",
+    "scripts/fuzz",
+    "scripts/points",
+    "scripts/coverage",
+    "scripts/mutants",
     ".ci/run",
 )
 SHELL_FILES = (*SCRIPTS, "scripts/_venv.sh")

@@ -15,6 +15,7 @@ from syncd.core.event import FieldKey, Item
 from syncd.core.ids import GraphId, RoundId
 from syncd.core.merge import overlay
 from syncd.core.plan import ItemPlan, Write, problem_id, refusal_digest
+from syncd.core.plan.values import summary_of
 from syncd.core.state import (
     Change,
     ClearVerdict,
@@ -369,7 +370,7 @@ def _refusal(bench: Bench, one: Leaving, answer: Answer) -> Problem:
         calendar=bench.calendar.name,
         uid=plan.uid,
         file=str(known.file or "") if known else "",
-        summary=item.master.subject if item is not None else "",
+        summary=item.master.subject if item is not None else summary_of(plan.sides),
         line=0,
         reason=f"the service refused to {entry.kind.replace('-', ' ')} it: {answer.status} {code}",
         hint="Change the file; it is tried again when it is saved.",

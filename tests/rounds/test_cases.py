@@ -2000,6 +2000,24 @@ async def test_case_84_one_field_of_both_sides_goes_by_policy(
             assert any(b"SUMMARY:Mine" in one.before for one in kept)
 
 
+async def test_a_held_category_stays_beside_those_of_the_service(tmp_path: Path) -> None:
+    """It waits for a person where it was written, whatever else comes."""
+    long = "x" * 300
+    async with world(tmp_path) as w:
+        create(w, "A")
+        await w.code()
+        w.edit("A", b"END:VEVENT", f"CATEGORIES:Red,{long}\r\nEND:VEVENT".encode())
+        assert await w.code() == 4
+        patch(w, "A", categories=["Blue"])
+
+        assert await w.code() == 4
+
+        assert "CATEGORIES:Blue\r\n" in w.text("A")
+        assert f"CATEGORIES:{long}\r\n" in w.text("A")
+        assert item(w, "A").values["categories"] == ["Blue"]
+        await nop(w, code=4)
+
+
 @pytest.mark.parametrize(("minutes_later", "winner"), [(60, "Mine"), (-60, "Theirs")])
 async def test_case_84_the_newest_is_that_of_the_field(
     tmp_path: Path, minutes_later: int, winner: str

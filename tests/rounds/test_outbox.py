@@ -565,6 +565,31 @@ async def test_a_refused_deletion_is_listed(tmp_path: Path) -> None:
         assert titles(w) == ["A", "B", "C", "D"]
 
 
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+async def test_a_write_names_the_version_that_it_was_planned_for(
+    tmp_path: Path, method: str
+) -> None:
+    """What somebody changed since is neither written over nor deleted with it."""
+    async with world(tmp_path) as w:
+        for name in ("A", "B", "C", "D"):
+            w.box.create(w.calendar, event(name, *AT))
+        remote = await odd(w)
+        (calendar,) = await w.store.calendars()
+        item = next(one for one in w.box.items(w.calendar) if one.values["subject"] == "A")
+        records = await w.store.remotes_by_id(calendar.key, [item.immutable_id])
+        etag = records[item.immutable_id].etag
+        if method == "PATCH":
+            w.edit("A", b"SUMMARY:A", b"SUMMARY:Z")
+        else:
+            w.path("A").unlink()
+
+        assert await settled(w) == 0
+
+        (asked,) = remote.asked
+        assert (asked.method, asked.headers["If-Match"]) == (method, etag)
+        assert etag
+
+
 # --- refused -------------------------------------------------------------------------------------
 
 

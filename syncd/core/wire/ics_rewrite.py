@@ -22,6 +22,7 @@ from syncd.core.event import (
     Timed,
     When,
     effective,
+    one_line,
     slot_of,
 )
 from syncd.core.ids import Uid
@@ -31,11 +32,13 @@ from syncd.core.lines import (
     Line,
     Unreadable,
     component_bytes,
+    escape,
     line_text,
     new_line,
     param,
     parse,
     quoted,
+    split_list,
     to_bytes,
     with_params,
     with_value,
@@ -283,8 +286,9 @@ class _Rewriter:
             elif name == "allow_new_times":
                 put_lines(component, _OWNED[name], new_times_texts(event, master), eol)
             elif name in _OWNED:
+                held = _held_categories(component, before) if name == "categories" else []
                 texts = [_in_language(component, text) for text in _WRITERS[name](event)]
-                put_lines(component, _OWNED[name], texts, eol)
+                put_lines(component, _OWNED[name], [*texts, *held], eol)
 
     def _when_texts(self, component: Component, when: When) -> list[str]:
         present = {
@@ -706,6 +710,14 @@ def _rewrite_conference(component: Component, event: Event, eol: bytes) -> None:
 
 def _minted_conferences(component: Component) -> list[Line]:
     return [line for line in component.lines("CONFERENCE") if param(line, "LABEL") == MINTED_LABEL]
+
+
+def _held_categories(component: Component, before: Event | None) -> list[str]:
+    """What the file says and the service cannot take; `before` is what was read of it."""
+    read = {category.casefold() for category in before.categories} if before is not None else None
+    texts = [text for line in component.lines("CATEGORIES") for text in split_list(line.value)]
+    held = [text for text in texts if read is not None and one_line(text).casefold() not in read]
+    return ["CATEGORIES:" + ",".join(map(escape, held))] if held else []
 
 
 def _touch_stamps(component: Component, stamps: Stamps, eol: bytes) -> None:

@@ -294,7 +294,7 @@ async def _verify(
     """
     Ask for what a view does not show: gone, elsewhere, outside, or there after all.
 
-    A 404 for what a view names as removed is believed at once: two have said it.
+    A 404 for what a view names as removed, and should show, is believed at once: two have said it.
     Returns: those of which a 404 is not believed yet; their doubt stays.
     """
     kept: set[GraphId] = set()
@@ -304,7 +304,8 @@ async def _verify(
     alive: list[tuple[RemoteEvent, bytes]] = []
     for graph_id, answer in zip(asked, answers, strict=True):
         if answer.status == 404:
-            named = kind == "removed"
+            # A view names also what changed beyond its edges: that says nothing of being gone.
+            named = kind == "removed" and _belongs_inside(known[graph_id], bench, view)
             if named or await is_gone(bench, graph_id, known[graph_id], view):
                 changes.append(DropRemote(graph_id))
                 changes += [
@@ -372,6 +373,13 @@ def _is_elsewhere(home: Answer, bench: Bench) -> bool:
     except msgspec.DecodeError:
         return False
     return isinstance(found, dict) and found.get("id", bench.calendar.id) != bench.calendar.id
+
+
+def _belongs_inside(record: RemoteRecord, bench: Bench, view: View) -> bool:
+    try:
+        return _is_inside(decode_event(record.raw), bench, view) is True
+    except msgspec.DecodeError:
+        return False
 
 
 def _is_inside(event: RemoteEvent, bench: Bench, view: View) -> bool | None:

@@ -58,6 +58,27 @@ async def test_an_early_404_takes_no_file_away(tmp_path: Path, times: int) -> No
         assert w.subjects() == ["Changed"]
 
 
+@pytest.mark.parametrize("times", range(1, 4))
+async def test_what_a_view_names_beyond_its_edges_is_not_gone_for_that(
+    tmp_path: Path, times: int
+) -> None:
+    """It names what changed there as removed: with one early 404, nobody has said it is gone."""
+    async with world(tmp_path, faults=Faults()) as w:
+        await w.code()
+        w.write("a.ics", ics("a", "Far", "20281213T100000", "20281213T110000"))
+        assert await w.code() == 0
+        [item] = w.box.items(w.calendar)
+        w.edit("Far", b"SUMMARY:Far", b"SUMMARY:Far away")
+        w.box.patch(item.default_id, {"location": {"displayName": "There"}})
+        _lagging(w, times)
+
+        assert await w.code() == 0
+
+        assert _events(w) == ["Far away"]
+        assert w.subjects() == ["Far away"]
+        assert "LOCATION:There\r\n" in w.text("Far away")
+
+
 async def test_a_404_of_a_series_that_a_page_has_just_shown_is_not_believed(
     tmp_path: Path,
 ) -> None:

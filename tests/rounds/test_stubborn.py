@@ -181,3 +181,31 @@ async def test_a_series_that_cannot_be_asked_holds_up_no_other_write(tmp_path: P
         w.edit("Series", b"SUMMARY:Series", b"SUMMARY:Series 2")
         assert await w.code() == 0
         assert any(one.cancelled for one in w.box.items(w.calendar))
+
+
+async def test_a_copy_of_a_file_does_not_bring_its_event_back(tmp_path: Path) -> None:
+    """A file syncer's copy lies beside it; once the meeting is deleted, nobody is invited anew."""
+    always = MailPolicy("send", "send", "send", "send")
+    async with world(tmp_path, mail=always) as w:
+        guests = [{"emailAddress": {"address": "ada@example.org"}, "type": "required"}]
+        w.box.create(
+            w.calendar,
+            event("Review", "2026-03-10T10:00:00", "2026-03-10T11:00:00", attendees=guests),
+        )
+        await w.code()
+        copy = w.folder / "review.sync-conflict.ics"
+        copy.write_bytes(w.path("Review").read_bytes())
+        assert await w.code() == 4
+        [item] = w.box.items(w.calendar)
+        w.box.delete(item.default_id)
+
+        assert await w.code() == 4
+        assert await w.code() == 4
+
+        assert w.box.items(w.calendar) == []
+        assert w.mails() == []
+        [problem] = await w.store.problems()
+        assert (problem.code, problem.file) == ("gone-or-new", copy.name)
+        await w.decide(problem, "local")
+        assert await w.code() == 0
+        assert [one.values["subject"] for one in w.box.items(w.calendar)] == ["Review"]

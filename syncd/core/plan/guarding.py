@@ -232,18 +232,29 @@ def _local_only(plan: ItemPlan) -> ItemPlan:
 def _gone_or_new(plan: ItemPlan, phase: Phase, desk: Desk) -> ItemPlan:
     if not isinstance(plan.decision, MakeEvent) or plan.decision.again:
         return plan
+    is_copy = _was_duplicate(plan, desk)
+    why = "the file was a copy of one that went" if is_copy else "the state was lost"
     problem = desk.problem(
         "gone-or-new",
         "gone-or-new",
         plan.sides,
-        reason="the state was lost, and the service has no event for this file",
+        reason=f"{why}, and the service has no event for this file",
         hint="`syncd problems resolve ID --take local` creates it; remove the file if it is gone.",
     )
-    if phase != "recovery" and problem.id not in desk.open_problems:
+    if phase != "recovery" and not is_copy and problem.id not in desk.open_problems:
         return plan
     if desk.verdict(problem.id, problem.exact) == "local":
         return replace(plan, used_verdicts=(*plan.used_verdicts, problem.id))
     return replace(plan, writes=(), problems=(*plan.problems, problem))
+
+
+def _was_duplicate(plan: ItemPlan, desk: Desk) -> bool:
+    """Whether the file was listed as another one of a UID whose event is gone by now."""
+    file = file_of(plan.sides)
+    return any(
+        one.code == "duplicate-uid" and (one.uid, one.file) == (plan.uid, file)
+        for one in desk.open_problems.values()
+    )
 
 
 def _deletions_problem(going: list[ItemPlan], side: Side, verdict: Verdict, desk: Desk) -> Problem:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from syncd.core.errors import SyncdError
-from syncd.core.ids import AccountName, FileName, Fingerprint, GraphId, ProblemId, Uid
+from syncd.core.ids import AccountName, FileName, Fingerprint, GraphId, ProblemId, RoundId, Uid
 from syncd.core.state import (
     CalendarKey,
     Change,
@@ -373,6 +373,9 @@ class StateStore(Protocol):
         self, calendar: CalendarKey, side: Side, now: datetime, within: timedelta
     ) -> int:
         """How many deletions were carried out on a side within a time."""
+
+    async def is_cut_short(self, round_: RoundId) -> bool:
+        """Whether a round began and never came to its end, be it a bad one."""
 
     async def homes(
         self, account: AccountName, uids: Iterable[Uid]

@@ -14,7 +14,16 @@ from syncd.core.event import Event
 from syncd.core.owner import Owner
 from syncd.core.wire.graph import RemoteEvent
 
-__all__ = ["SILENT_FIELDS", "MailClass", "MailPolicy", "MailRule", "Mailing", "deletion", "update"]
+__all__ = [
+    "SILENT_FIELDS",
+    "MailClass",
+    "MailPolicy",
+    "MailRule",
+    "Mailing",
+    "deletion",
+    "of_both",
+    "update",
+]
 
 MailClass = Literal["invitations", "updates", "cancellations", "responses"]
 MailRule = Literal["send", "hold", "never"]
@@ -73,6 +82,13 @@ def update(event: RemoteEvent, wanted: Event | None, owner: Owner) -> Mailing | 
     if there:
         return Mailing("updates", tuple(dict.fromkeys((*there, *coming))))
     return Mailing("invitations", coming) if coming else None
+
+
+def of_both(one: Mailing | None, other: Mailing | None) -> Mailing | None:
+    """What two events make of one write together: an occurrence, and the series that it is of."""
+    if one is None or other is None:
+        return one or other
+    return Mailing(one.kind, tuple(dict.fromkeys((*one.to, *other.to))))
 
 
 def deletion(event: RemoteEvent, owner: Owner) -> Mailing | None:

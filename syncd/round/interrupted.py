@@ -41,7 +41,8 @@ async def _meant(bench: Bench, record: ItemRecord) -> bytes:
     """What the last file work was to make of the file's known content, b"" if it is settled."""
     for one in await bench.store.history(record.uid, _MOST):
         if one.key == bench.key and one.what != _ORPHAN:
-            return one.after if _is_open(one, record) else b""
+            is_open = _is_open(one, record) and await bench.store.is_cut_short(one.round)
+            return one.after if is_open else b""
     return b""
 
 

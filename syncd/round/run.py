@@ -116,6 +116,8 @@ def _tell(bench: Bench, pulled: Pulled) -> None:
 
 async def _listed(bench: Bench, waiting: set[Uid]) -> int:
     """How many of the writes in doubt are a person's matter by now."""
+    if not waiting:
+        return 0
     problems = await bench.store.problems(bench.key)
     return len({one.uid for one in problems if one.kind == "in-doubt"} & waiting)
 
@@ -140,10 +142,11 @@ async def _reconcile(
     desk = await planning_desk(bench, local, moves)
     later: list[ItemPlan] = []
     files: list[ItemPlan] = []
+    is_emptied = len(local.missing | local.absent) >= max(desk.tally.files, 1)
     async for plans in planned(bench, local, moves, desk, report.waiting):
         later += [plan for plan in plans if _is_weighed(plan)]
         files += [plan for plan in plans if not _is_weighed(plan)]
-        if not (local.missing or local.absent):
+        if not is_emptied:
             await _apply_files(bench, local, files, round_, report)
             files = []
     later, problems = await guarded(bench, later, local, desk, moves)

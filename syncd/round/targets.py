@@ -8,7 +8,7 @@ such a mail go, people are asked for right before; If-Match covers the rest wher
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -133,7 +133,11 @@ def _mails_others(bench: Bench, one: Target) -> bool:
         return False
     now = _mailing(bench, one.write, one.event)
     planned = one.write.mailing.to if one.write.mailing is not None else ()
-    return now is not None and not set(now.to) <= set(planned)
+    return now is not None and not _folded(now.to) <= _folded(planned)
+
+
+def _folded(addresses: Iterable[str]) -> set[str]:
+    return {address.casefold() for address in addresses}
 
 
 def _mailing(bench: Bench, write: Write, event: RemoteEvent) -> Mailing | None:

@@ -584,7 +584,7 @@ class Mailbox:
     async def _first_look(self, one: _Looking) -> FolderLook:
         """Prepare the folder where it is new, and look at it."""
         bench = one.bench
-        if bench.calendar.phase == "new":
+        if bench.calendar.phase == "new" or await self._is_cut_short(bench):
             await self._prepare(bench)
         await self._apply_folder_verdict(bench)
         await self._sweep(bench)
@@ -624,19 +624,21 @@ class Mailbox:
         if found is not None and (found.account, found.calendar) != (calendar.account, calendar.id):
             await self._take_another_folder(bench)
             return
-        installation = await self._store.installation()
-        # Our own marker on a folder that we know nothing of: an earlier start was cut short here.
-        is_ours = found is not None and found.installation == installation
-        is_new = found is None or (
-            is_ours and not (await self._store.counts(calendar.key))["items"]
-        )
-        phase: Any = "import" if is_new else "recovery"
+        phase: Any = "import" if found is None else "recovery"
+        # Before the marker: without it, that the start was cut short could be told by nothing.
+        bench.calendar = await self._store.put_calendar(replace(calendar, phase=phase))
         await folder.prepare(
-            self._marker_of(bench, installation),
+            self._marker_of(bench, await self._store.installation()),
             displayname=calendar.name,
             color=calendar.color,
         )
-        bench.calendar = await self._store.put_calendar(replace(calendar, phase=phase))
+
+    async def _is_cut_short(self, bench: Bench) -> bool:
+        """Whether a first contact ended before the folder was marked."""
+        if bench.calendar.phase != "import" or (await self._store.counts(bench.key))["items"]:
+            return False
+        assert isinstance(bench.folder, VdirFolder)
+        return await bench.folder.found_marker() is None
 
     async def _is_unmounted(self) -> bool:
         """Whether folders that were there are not: then nothing new is made in their place."""

@@ -199,7 +199,15 @@ class _Detail(msgspec.Struct, frozen=True, rename={"mail_class": "class"}):
     mail_class: str
     to: tuple[str, ...]
     items: tuple[dict[str, str], ...]
-    lost: Lost | None = None
+    lost: msgspec.Raw = msgspec.Raw(b"null")
+
+
+def _lost(raw: msgspec.Raw) -> Lost | None:
+    """The version that lost; one that another version of syncd wrote may be no use any more."""
+    try:
+        return msgspec.json.decode(raw, type=Lost | None)
+    except msgspec.ValidationError:
+        return None
 
 
 def problem_row(calendar: int, subject: str, problem: Problem) -> tuple[Any, ...]:
@@ -211,7 +219,7 @@ def problem_row(calendar: int, subject: str, problem: Problem) -> tuple[Any, ...
         problem.mail_class,
         problem.to,
         tuple(dict(one) for one in problem.items),
-        problem.lost,
+        msgspec.Raw(_encoder.encode(problem.lost)),
     )
     return (
         problem.id,
@@ -258,7 +266,7 @@ def problem_of(row: sqlite3.Row) -> Problem:
         to=detail.to,
         items=detail.items,
         exact=row["exact"],
-        lost=detail.lost,
+        lost=_lost(detail.lost),
     )
 
 

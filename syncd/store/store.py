@@ -273,7 +273,10 @@ class Store:
             with self._writing() as conn:
                 for name in names:
                     row = rows.problem_row(0, f"*aside:{name}", _aside_notice(name, folder, now))
-                    conn.execute(f"INSERT INTO problem VALUES ({','.join('?' * 16)})", row)
+                    # A kill may come before the next line.
+                    conn.execute(
+                        f"INSERT OR REPLACE INTO problem VALUES ({','.join('?' * 16)})", row
+                    )
             self._installation()
 
         await self._run(write)
@@ -831,6 +834,15 @@ class Store:
         sql = "UPDATE round SET finished_at = ?, counts = ?, error = ? WHERE number = ?"
         await self._execute(sql, (rows.text_of(at), _encode(dict(counts)).decode(), error, round_))
 
+    async def is_cut_short(self, round_: RoundId) -> bool:
+        """Whether a round began and never came to its end, be it a bad one."""
+
+        def read() -> bool:
+            sql = "SELECT 1 FROM round WHERE number = ? AND finished_at IS NULL"
+            return self._one(sql, round_) is not None
+
+        return await self._run(read)
+
     async def calendar_states(self) -> list[dict[str, Any]]:
         """What `syncd status` prints of each calendar."""
 
@@ -936,9 +948,9 @@ def _brought_up(conn: sqlite3.Connection, path: Path | None, *, careful: bool) -
     return db
 
 
-def _refuse_damage(conn: sqlite3.Connection) -> None:
+def _refuse_damage(conn: sqlite3.Connection, check: str = "quick_check") -> None:
     """A log that belongs to another copy of the database fits nowhere, and SQLite cannot tell."""
-    said = conn.execute("PRAGMA quick_check(1)").fetchone()[0]
+    said = conn.execute(f"PRAGMA {check}(1)").fetchone()[0]
     if said != "ok":
         raise Corrupt(f"the state database is damaged: {said}")
 
@@ -957,7 +969,7 @@ def confirm_damage(path: Path, error: Damaged) -> None:
     refuse_unreadable(path)
     try:
         with _failures(), closing(sqlite3.connect(path)) as conn:
-            _refuse_damage(conn)
+            _refuse_damage(conn, "integrity_check")
     except Damaged:
         return
     raise DiskTrouble(f"the state database could not be read for a moment: {error}") from error

@@ -2000,6 +2000,30 @@ async def test_case_84_one_field_of_both_sides_goes_by_policy(
             assert any(b"SUMMARY:Mine" in one.before for one in kept)
 
 
+async def test_a_decision_counts_until_its_held_write_has_gone(tmp_path: Path) -> None:
+    """The person took their own title; that it would mail somebody is another question."""
+    mail = MailPolicy("hold", "hold", "hold", "hold")
+    async with world(tmp_path, conflict="ask", mail=mail) as w:
+        guests = [{"emailAddress": {"address": "ada@example.org"}, "type": "required"}]
+        create(w, "A", attendees=guests)
+        await w.code()
+        patch(w, "A", subject="Theirs")
+        w.edit("A", b"SUMMARY:A", b"SUMMARY:Mine")
+        assert await w.code() == 4
+        [problem] = await w.store.problems()
+        await w.decide(problem, "local")
+
+        for _ in range(3):
+            assert await w.code() == 4
+            [problem] = await w.store.problems()
+            assert problem.kind == "held-mail"
+        await w.decide(problem, "approved")
+        assert await w.code() == 0
+
+        assert [one.values["subject"] for one in w.box.items(w.calendar)] == ["Mine"]
+        assert await w.store.problems() == []
+
+
 async def test_a_held_category_stays_beside_those_of_the_service(tmp_path: Path) -> None:
     """It waits for a person where it was written, whatever else comes."""
     long = "x" * 300

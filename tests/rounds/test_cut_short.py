@@ -141,22 +141,53 @@ async def test_a_moved_file_whose_create_was_answered_late_leaves_its_calendar(
 async def test_a_first_start_that_was_cut_short_is_an_import(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The folder bears our marker, but nothing was lost: its files are made events."""
+    """The folder has no marker yet, and lost none: its files are made events."""
     async with world(tmp_path) as w:
         w.folder.mkdir(parents=True)
         w.write("mine.ics", ics("mine", "Mine"))
         put = Store.put_calendar
 
         async def dying(self: Store, calendar: Any) -> Any:
+            made = await put(self, calendar)
             if calendar.phase != "new":
                 monkeypatch.setattr(Store, "put_calendar", put)
                 raise Killed
-            return await put(self, calendar)
+            return made
 
         monkeypatch.setattr(Store, "put_calendar", dying)
         await killed(w)
-        assert (w.folder / ".syncd").exists()
+        assert not (w.folder / ".syncd").exists()
 
         assert await w.code() == 0
 
         assert [one.values["subject"] for one in w.box.items(w.calendar)] == ["Mine"]
+
+
+async def test_a_swap_that_met_a_newer_save_was_not_cut_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both set a reminder: that is a conflict, however alike the lines around it are."""
+    async with world(tmp_path) as w:
+        made = w.box.create(w.calendar, event("A", *AT))
+        await w.code()
+        path = w.path("A")
+        alarm = (
+            b"BEGIN:VALARM\r\nACTION:DISPLAY\r\nDESCRIPTION:A\r\nTRIGGER:-PT30M\r\nEND:VALARM\r\n"
+        )
+        work = VdirFolder.work
+
+        async def saved_before(self: VdirFolder, jobs: Sequence[FileWork]) -> list[FileOutcome]:
+            monkeypatch.setattr(VdirFolder, "work", work)
+            path.write_bytes(path.read_bytes().replace(b"END:VEVENT", alarm + b"END:VEVENT"))
+            return await work(self, jobs)
+
+        monkeypatch.setattr(VdirFolder, "work", saved_before)
+        w.box.patch(made.id, {"isReminderOn": True, "reminderMinutesBeforeStart": 15})
+
+        await w.code()
+
+        [problem] = await w.store.problems()
+        assert (problem.kind, problem.fields) == ("conflict", ("reminder_min",))
+        assert (problem.local, problem.remote) == (30, 15)
+        [item] = w.box.items(w.calendar)
+        assert item.values["reminderMinutesBeforeStart"] == 15

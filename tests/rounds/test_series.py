@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from syncd.shell.config_model import MailPolicy
 from syncd.simulator.switches import Switches
 from tests.rounds.world import World, event, ics, world
 
@@ -240,3 +241,35 @@ async def test_a_single_event_becomes_a_series(tmp_path: Path) -> None:
         assert await w.code() == 0
 
         assert starts(w) == ["03-09 10:00", "03-10 10:00", "03-11 10:00"]
+
+
+@pytest.mark.parametrize("rule", ["hold", "send"])
+async def test_an_occurrence_with_a_guest_of_its_own_is_cancelled_as_the_policy_says(
+    tmp_path: Path, rule: Any
+) -> None:
+    """The series has nobody; who comes to this day alone is the one who would be mailed."""
+    mail = MailPolicy("send", "send", rule, "send")
+    async with world(tmp_path, mail=mail) as w:
+        weekly(w)
+        carol = [{"emailAddress": {"address": "carol@example.org"}, "type": "required"}]
+        w.box.patch(occurrence(w, "2026-03-16").id, {"attendees": carol})
+        await w.code()
+        [path] = w.folder.glob("*.ics")
+        text = path.read_bytes().decode()
+        begin = text.index("BEGIN:VEVENT", text.index("BEGIN:VEVENT") + 1)
+        end = text.index("END:VEVENT", begin) + len("END:VEVENT\r\n")
+        text = text[:begin] + text[end:]
+        gone = "EXDATE;TZID=Europe/Berlin:20260316T100000\r\nSUMMARY:"
+        path.write_bytes(text.replace("SUMMARY:", gone, 1).encode())
+        w.clear()
+
+        assert await w.code() == (4 if rule == "hold" else 0)
+
+        assert len(w.requests("DELETE")) == (0 if rule == "hold" else 1)
+        if rule == "hold":
+            [problem] = await w.store.problems()
+            assert (problem.kind, problem.to) == ("held-mail", ("carol@example.org",))
+            await w.decide(problem, "approved")
+            assert await w.code() == 0
+            assert len(w.requests("DELETE")) == 1
+        assert [mail.to for mail in w.mails()] == [("carol@example.org",)]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from syncd.core.errors import DiskTrouble, StateError
+from syncd.core.event import AllDay, Event, FieldKey, Item
 from syncd.core.ids import (
     AccountName,
     CalendarId,
@@ -32,6 +33,7 @@ from syncd.core.state import (
     DropRemote,
     HistoryRecord,
     ItemRecord,
+    Lost,
     NoTodo,
     Problem,
     PutDoubt,
@@ -363,3 +365,18 @@ async def test_a_database_that_cannot_be_read_is_the_disks_matter(tmp_path: Path
     path.mkdir()
     with pytest.raises(DiskTrouble, match="cannot read"):
         confirm_damage(path, Corrupt("damaged"))
+
+
+async def test_a_lost_version_that_is_no_use_any_more_is_left_out(
+    store: Store, key: CalendarKey
+) -> None:
+    """What another version of syncd kept with a conflict is no damage, and no reason to fail."""
+    event = Event(AllDay(date(2026, 3, 10), date(2026, 3, 11)), "Mine")
+    lost = Lost(FieldKey("", "subject"), Item(event), "remote")
+    listed = replace(problem("p", needs_person=False), lost=lost)
+    await store.commit(key, [PutProblems("u", (listed,))])
+    assert [one.lost for one in await store.problems()] == [lost]
+
+    store._conn.execute("UPDATE problem SET detail = json_set(detail, '$.lost.version', 'odd')")
+
+    assert [one.lost for one in await store.problems()] == [None]

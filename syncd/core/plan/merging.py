@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -92,10 +92,9 @@ def merge_item(sides: Sides, decision: Merged, desk: Desk) -> ItemPlan:
         base_local=overlay(base_local, merge.agreed, decision.local),
         base_remote=overlay(base_remote, merge.agreed, decision.remote),
     )
-    plan = ItemPlan(
-        sides.uid, decision, sides, record, problems=tuple(problems), used_verdicts=used
-    )
+    plan = ItemPlan(sides.uid, decision, sides, record, problems=tuple(problems))
     plan, undone = with_writes(plan, merge.push, decision, desk)
+    plan = _with_used(plan, used, merge)
     return with_stash(_with_file(plan, merge.pull | undone, decision, desk), desk)
 
 
@@ -186,10 +185,10 @@ def _may(key: FieldKey, event: RemoteEvent, desk: Desk) -> bool:
 
 def _with_conflicts(
     merge: Merge, decision: Merged, sides: Sides, desk: Desk
-) -> tuple[Merge, list[Problem], tuple[ProblemId, ...]]:
+) -> tuple[Merge, list[Problem], dict[FieldKey, ProblemId]]:
     """Each conflict as a person or the policy decided it; what a person decided is not listed."""
     problems: list[Problem] = []
-    used: list[ProblemId] = []
+    used: dict[FieldKey, ProblemId] = {}
     push, pull = set(merge.push), set(merge.pull)
     for settled in merge.conflicts:
         key = settled.conflict.key
@@ -202,7 +201,7 @@ def _with_conflicts(
         winner: Winner = settled.winner
         if verdict == "local" or verdict == "remote":
             winner = verdict
-            used.append(problem.id)
+            used[key] = problem.id
         elif decision.adopting and winner == "local" and _mails(key, sides, desk):
             # No person made this change: it is a difference that a lost state left behind.
             winner = "ask"
@@ -215,7 +214,14 @@ def _with_conflicts(
         if not verdict:
             problems.append(_by_policy(problem, key, winner, decision))
     merge = replace(merge, push=frozenset(push), pull=frozenset(pull))
-    return merge, problems, tuple(used)
+    return merge, problems, used
+
+
+def _with_used(plan: ItemPlan, used: Mapping[FieldKey, ProblemId], merge: Merge) -> ItemPlan:
+    """What a person decided counts until it is carried out: a held write has not been."""
+    leaving = {key for write in plan.writes for key in write.keys}
+    done = tuple(used[key] for key in sorted(used) if key in leaving or key not in merge.push)
+    return replace(plan, used_verdicts=(*plan.used_verdicts, *done))
 
 
 def _by_policy(problem: Problem, key: FieldKey, winner: Winner, decision: Merged) -> Problem:

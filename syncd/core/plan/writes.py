@@ -24,7 +24,7 @@ from syncd.core.event import MASTER, Event, FieldKey, Item, effective
 from syncd.core.ids import (
     ProblemId,
 )
-from syncd.core.mail import SILENT_FIELDS, Mailing, deletion, update
+from syncd.core.mail import SILENT_FIELDS, Mailing, deletion, of_both, update
 from syncd.core.merge import ABSENT, overlay
 from syncd.core.plan.files import hold_problem
 from syncd.core.plan.mailing import mail_problem, mail_stands
@@ -247,18 +247,19 @@ def _patch_write(
         "",
         body,
         decision.local,
-        _mailing(remote, wanted, keys, desk) if loud else None,
+        _mailing(remote, slot, wanted, keys, desk) if loud else None,
         "" if slot else remote.record.etag,
         reshapes=series and not slot and bool(names & {"when", "recurrence"}),
     )
 
 
 def _mailing(
-    remote: Remote, wanted: Event, keys: frozenset[FieldKey], desk: Desk
+    remote: Remote, slot: str, wanted: Event, keys: frozenset[FieldKey], desk: Desk
 ) -> Mailing | None:
     """Whom a PATCH mails; guests of the file that do not go along with it are not concerned."""
     coming = wanted if any(key.name == "attendees" for key in keys) else None
-    return update(remote.event, coming, desk.owner)
+    met = _server_event(remote, slot, desk)
+    return of_both(update(met, coming, desk.owner), update(remote.event, coming, desk.owner))
 
 
 def _mail_gate(
@@ -274,7 +275,7 @@ def _mail_gate(
     assert remote is not None
     silent = frozenset(key for key in keys if key.name in SILENT_FIELDS)
     loud = keys - silent
-    mailing = _mailing(remote, wanted, keys, desk)
+    mailing = _mailing(remote, slot, wanted, keys, desk)
     if not loud or mailing is None:
         return keys, plan, frozenset()
     what: object = ""
@@ -330,7 +331,8 @@ def _cancel(
         )
         problem = hold_problem(lasting, plan.sides, desk)
         return replace(plan, problems=(*plan.problems, problem)), frozenset()
-    mailing = deletion(remote.event, desk.owner)
+    met = _server_event(remote, key.slot, desk)
+    mailing = of_both(deletion(met, desk.owner), deletion(remote.event, desk.owner))
     if mailing is not None:
         problem = mail_problem(
             plan.sides, mailing, desk, would=f"cancel the occurrence of {key.slot}", slot=key.slot

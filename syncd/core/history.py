@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 FOUND: Final = "displaced"
-"""What a version is called that a killed swap had left behind: its text is the one before."""
+"""What a version is called that never was the item's file: its text is the one before."""
 
 Text = bytes | None
 """What an item's file holds: None where there is no file, b"" where the text was not kept."""

@@ -46,7 +46,7 @@ from syncd.round.look import LocalState
 from syncd.round.pull import Pulled, pull
 from syncd.round.push import push
 from syncd.round.reconcile import NO_MOVES, Moves, guarded, planned, planning_desk
-from syncd.round.versions import edited, forgotten
+from syncd.round.versions import edited, forgotten, turned_down
 
 __all__ = ["RoundReport", "dry_round", "run_round"]
 
@@ -233,6 +233,7 @@ async def _store_plans(
     for plan in plans:
         known = plan.sides.known
         changes += [*edited(bench, plan, round_), *forgotten(bench, plan, round_)]
+        changes += turned_down(bench, plan, round_)
         if plan.record is not None:
             if plan.record is not known or _was_read(plan):
                 changes.append(PutItem(plan.record))

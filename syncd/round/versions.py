@@ -12,12 +12,13 @@ from collections.abc import Iterable
 
 from syncd.core.decide import Forget, KeepText, MakeFile, Merged, Nothing, Present, RestoreFile
 from syncd.core.event import FieldKey
+from syncd.core.history import FOUND
 from syncd.core.ids import RoundId
 from syncd.core.plan import FileJob, ItemPlan
 from syncd.core.state import AddHistory, Change, HistoryRecord, OutboxEntry, Side
 from syncd.round.desk import Bench
 
-__all__ = ["edited", "forgotten", "sent", "written"]
+__all__ = ["edited", "forgotten", "sent", "turned_down", "written"]
 
 
 def edited(bench: Bench, plan: ItemPlan, round_: RoundId) -> list[Change]:
@@ -72,6 +73,13 @@ def _work(plan: ItemPlan, job: FileJob) -> str:
             return "update"  # a folder that is filled anew
         case _:
             return "update" if job.expect is not None else "create"
+
+
+def turned_down(bench: Bench, plan: ItemPlan, round_: RoundId) -> list[Change]:
+    """The service's version that a person did not want, as a file would have said it."""
+    if not plan.rival:
+        return []
+    return [_version(bench, plan, round_, "remote", FOUND, (), plan.rival, b"")]
 
 
 def forgotten(bench: Bench, plan: ItemPlan, round_: RoundId) -> list[Change]:

@@ -242,15 +242,12 @@ async def decide_problem(
 
     Args: exact: `Problem.exact` as it was shown to the person, None where nothing was shown.
     Returns: the reports of the sync that carries it out.
-    Raises: CommandError: no such problem, or another matter than was shown. DiskTrouble.
+    Raises: CommandError: no such problem, or another matter than was shown, or it stands although
+    everything was in reach. DiskTrouble.
     """
     key, problem = await find_problem(workshop.store, problem_id)
     check_decision(problem, kind)
-    if exact is not None and exact != problem.exact:
-        raise CommandError(
-            f"problem {problem.id} changed since it was shown",
-            hint=f"Look again with `syncd problems show {problem.id}`.",
-        )
+    _refuse_change(problem, exact)
     if not problem.needs_person and kind in ("discarded", problem.lost and problem.lost.winner):
         await workshop.store.drop_problem(problem.id)
         return []
@@ -259,13 +256,47 @@ async def decide_problem(
     if problem.lost is not None:
         await _take_back(workshop, calendar, problem, problem.lost, both=kind == "both")
         await workshop.store.drop_problem(problem.id)
-        return await _synced(Work(mailbox, [calendar]))
-    if kind == "both":
+    elif kind == "both":
+        # A file that was edited since would be a second event of what nobody was shown.
+        await _synced(Work(mailbox, [calendar]))
+        _, now = await find_problem(workshop.store, problem.id)
+        _refuse_change(now, problem.exact)
         await _write_second(workshop, calendar, problem)
-        kind = "remote"
+        await _keep(workshop.store, key, problem, "remote")
+    else:
+        await _keep(workshop.store, key, problem, kind)
+    reports = await _synced(Work(mailbox, [calendar]))
+    if not any(one.trouble for one in reports):
+        await _refuse_standing(workshop.store, problem)
+    return reports
+
+
+async def _keep(store: Store, key: CalendarKey, problem: Problem, kind: VerdictKind) -> None:
     verdict = VerdictRecord(ProblemId(problem.id), kind, problem.exact)
-    await workshop.store.commit(key, [PutVerdict(verdict)])
-    return await _synced(Work(mailbox, [calendar]))
+    await store.commit(key, [PutVerdict(verdict)])
+
+
+def _refuse_change(problem: Problem, exact: str | None) -> None:
+    if exact is not None and exact != problem.exact:
+        raise CommandError(
+            f"problem {problem.id} changed since it was shown",
+            hint=f"Look again with `syncd problems show {problem.id}`.",
+        )
+
+
+_ONE_MATTER = frozenset({"conflict", "held-mail", "gone-or-new"})
+"""Kinds that are over when they are decided; a list may have grown meanwhile."""
+
+
+async def _refuse_standing(store: Store, problem: Problem) -> None:
+    """Say that a decision had no effect: one side has moved on, or something else is in the way."""
+    standing = [one.id for one in await store.problems() if one.kind in _ONE_MATTER]
+    if problem.id in standing:
+        raise CommandError(
+            f"problem {problem.id} is listed still: either side was changed meanwhile, or something"
+            " else has to be settled first",
+            hint=f"Look again with `syncd problems show {problem.id}`.",
+        )
 
 
 async def _take_back(
@@ -313,6 +344,11 @@ def _mailbox_of(workshop: Workshop, problem: Problem) -> Mailbox:
 
 async def _calendar_of(store: Store, problem: Problem, key: CalendarKey) -> CalendarRecord:
     for one in await store.calendars(problem.account):
+        if one.key == key and one.status != "active":
+            raise CommandError(
+                f"the calendar {one.name!r} is not synced any more",
+                hint="Nothing of it is written or sent; follow it again, or forget it.",
+            )
         if one.key == key:
             return one
     raise CommandError(f"the calendar of problem {problem.id} is not known any more")

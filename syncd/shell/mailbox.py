@@ -635,10 +635,11 @@ class Mailbox:
 
     async def _is_cut_short(self, bench: Bench) -> bool:
         """Whether a first contact ended before the folder was marked."""
-        if bench.calendar.phase != "import" or (await self._store.counts(bench.key))["items"]:
+        if bench.calendar.phase == "live" or (await self._store.counts(bench.key))["items"]:
             return False
         assert isinstance(bench.folder, VdirFolder)
-        return await bench.folder.found_marker() is None
+        found = await bench.folder.found_marker()
+        return found is None or found.installation != await self._store.installation()
 
     async def _is_unmounted(self) -> bool:
         """Whether folders that were there are not: then nothing new is made in their place."""

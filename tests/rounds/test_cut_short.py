@@ -163,6 +163,35 @@ async def test_a_first_start_that_was_cut_short_is_an_import(
         assert [one.values["subject"] for one in w.box.items(w.calendar)] == ["Mine"]
 
 
+async def test_a_recovery_that_was_cut_short_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The marker is the lost state's still; a file without an event is asked about, not made."""
+    async with world(tmp_path) as w:
+        gone = w.box.create(w.calendar, event("Gone", *AT))
+        w.box.create(w.calendar, event("There", *AT))
+        await w.code()
+        await w.lose_state()
+        w.box.delete(gone.id)
+        put = Store.put_calendar
+
+        async def dying(self: Store, calendar: Any) -> Any:
+            made = await put(self, calendar)
+            if calendar.phase != "new":
+                monkeypatch.setattr(Store, "put_calendar", put)
+                raise Killed
+            return made
+
+        monkeypatch.setattr(Store, "put_calendar", dying)
+        await w.open_mailbox()
+        await killed(w)
+
+        assert await w.code() == 4
+
+        assert [one.code for one in await w.store.problems()] == ["gone-or-new"]
+        assert [one.values["subject"] for one in w.box.items(w.calendar)] == ["There"]
+
+
 async def test_a_swap_that_met_a_newer_save_was_not_cut_short(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -212,6 +212,43 @@ class TestConflict:
             conflict.syncd("sync")
         assert problem(conflict)["needs_person"]
 
+    def test_what_was_turned_down_is_in_the_history(self, conflict: World) -> None:
+        """The service's value was never in a file; it can be restored all the same."""
+        conflict.syncd("problems", "resolve", problem(conflict)["id"], "--take", "local")
+        assert conflict.subjects() == ["Mine"]
+
+        versions = conflict.syncd("log", "--json").json
+        [theirs] = [one for one in versions if "SUMMARY:Theirs" in one["before"]]
+        done = conflict.syncd("restore", f"{theirs['uid']}@{theirs['version']}")
+        conflict.syncd("sync")
+
+        assert done.code == 0
+        assert (title(conflict), conflict.subjects()) == (["Theirs"], ["Theirs"])
+
+    @pytest.mark.parametrize("take", ["local", "both"])
+    def test_what_was_edited_since_is_not_decided(self, conflict: World, take: str) -> None:
+        """The person saw another value: nothing is done, and that is said."""
+        (path,) = conflict.files()
+        path.write_bytes(path.read_bytes().replace(b"SUMMARY:Mine", b"SUMMARY:Later"))
+
+        done = conflict.syncd("problems", "resolve", problem(conflict)["id"], "--take", take)
+
+        assert done.code == 2
+        assert "changed" in done.err
+        assert (title(conflict), conflict.subjects()) == (["Later"], ["Theirs"])
+
+    def test_a_calendar_that_is_left_out(self, conflict: World) -> None:
+        """Nothing of it is sent any more, whatever is decided."""
+        found = problem(conflict)["id"]
+        conflict.configure('[accounts.work.calendar_filter]\nexclude = ["*"]')
+        conflict.syncd("sync")
+
+        done = conflict.syncd("problems", "resolve", found, "--take", "local")
+
+        assert done.code == 2
+        assert "not synced any more" in done.err
+        assert (title(conflict), conflict.subjects()) == (["Mine"], ["Theirs"])
+
 
 @pytest.fixture(params=["remote", "local"])
 def decided(here: World, request: pytest.FixtureRequest) -> World:

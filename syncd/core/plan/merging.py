@@ -95,6 +95,7 @@ def merge_item(sides: Sides, decision: Merged, desk: Desk) -> ItemPlan:
     plan = ItemPlan(sides.uid, decision, sides, record, problems=tuple(problems))
     plan, undone = with_writes(plan, merge.push, decision, desk)
     plan = _with_used(plan, used, merge)
+    plan = _with_rival(plan, frozenset(used) & merge.push, decision, desk)
     return with_stash(_with_file(plan, merge.pull | undone, decision, desk), desk)
 
 
@@ -222,6 +223,20 @@ def _with_used(plan: ItemPlan, used: Mapping[FieldKey, ProblemId], merge: Merge)
     leaving = {key for write in plan.writes for key in write.keys}
     done = tuple(used[key] for key in sorted(used) if key in leaving or key not in merge.push)
     return replace(plan, used_verdicts=(*plan.used_verdicts, *done))
+
+
+def _with_rival(
+    plan: ItemPlan, keys: frozenset[FieldKey], decision: Merged, desk: Desk
+) -> ItemPlan:
+    """What a person turned down was never in a file: the history would not have it."""
+    local, remote = plan.sides.local, plan.sides.remote
+    keys &= {key for write in plan.writes for key in write.keys}
+    if not keys or not isinstance(local, Present) or remote is None:
+        return plan
+    target = overlay(decision.local, keys, local_view(decision.remote))
+    stamp = stamps(remote.event)
+    data = rewrite(local.data, plan.uid, target, keys, stamp, desk.owner, decision.local)
+    return replace(plan, rival=data) if isinstance(data, bytes) else plan
 
 
 def _by_policy(problem: Problem, key: FieldKey, winner: Winner, decision: Merged) -> Problem:

@@ -94,7 +94,8 @@ class ItemPlan:
     Everything that is done about one item in this round.
 
     `record` is kept at once (None: there is none any more); `after_file` once the file work is
-    done. `lost` are texts that a decision put aside: they go to the history first.
+    done. `lost` are texts that a decision put aside: they go to the history first. `rival` is the
+    file as the service's values would have it, which a person turned down.
     """
 
     uid: Uid
@@ -108,6 +109,7 @@ class ItemPlan:
     lost: bytes = b""
     used_verdicts: tuple[ProblemId, ...] = ()
     keep_todo: bool = False
+    rival: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import replace
 import msgspec
 
 from syncd.core.event import PROJECTION, Item
+from syncd.core.history import FOUND
 from syncd.core.ids import Uid
 from syncd.core.merge import changed, overlay
 from syncd.core.state import Change, HistoryRecord, ItemRecord, PutItem
@@ -40,15 +41,14 @@ async def settle_interrupted(bench: Bench, local: LocalState) -> None:
 async def _meant(bench: Bench, record: ItemRecord) -> bytes:
     """What the last file work was to make of the file's known content, b"" if it is settled."""
     for one in await bench.store.history(record.uid, _MOST):
-        if one.key == bench.key and one.what != _ORPHAN:
+        if one.key == bench.key and one.what != FOUND:
             is_open = _is_open(one, record) and await bench.store.is_cut_short(one.round)
             return one.after if is_open else b""
     return b""
 
 
-_ORPHAN = "displaced"
 _MOST = 4
-"""A killed swap leaves one orphan; more than a few come from elsewhere."""
+"""A killed swap leaves one orphan, a decision one rival; more than a few come from elsewhere."""
 
 
 def _is_open(one: HistoryRecord, record: ItemRecord) -> bool:

@@ -26,7 +26,6 @@ from syncd.core.state import (
     VerdictKind,
     VerdictRecord,
 )
-from syncd.ports import Marker
 from syncd.round.desk import Counts
 from syncd.shell.config import Config
 from syncd.shell.mailbox import CalendarReport, Mailbox
@@ -34,7 +33,6 @@ from syncd.shell.second_event import local_version, write_second_event
 from syncd.shell.way_back import WayBack
 from syncd.shell.workshop import Workshop
 from syncd.store.store import Store
-from syncd.vdir.folder import VdirFolder
 
 __all__ = [
     "DECISIONS",
@@ -306,7 +304,7 @@ async def _take_back(
     way = WayBack(workshop.config, workshop.store, workshop.clock)
     planned = await way.retake(problem, lost, calendar.key)
     if both:
-        folder = await _folder(workshop, calendar)
+        folder = await way.folder(calendar)
         for back in (one for one in planned.backs if one.what != "leave"):
             await write_second_event(folder, back.data, problem)
     elif not all(one["done"] for one in await way.carry_out(planned)):
@@ -319,17 +317,8 @@ async def _take_back(
 async def _write_second(workshop: Workshop, calendar: CalendarRecord, problem: Problem) -> None:
     path = workshop.config.export_dir / calendar.account / calendar.folder
     data = local_version(path, problem)
-    await write_second_event(await _folder(workshop, calendar), data, problem)
-
-
-async def _folder(workshop: Workshop, calendar: CalendarRecord) -> VdirFolder:
-    account = workshop.config.accounts[calendar.account]
-    return VdirFolder(
-        workshop.config.export_dir / calendar.account / calendar.folder,
-        marker=Marker(calendar.account, calendar.id, await workshop.store.installation()),
-        file_mode=account.sync_for(calendar.name).export_mode,
-        clock=workshop.clock,
-    )
+    way = WayBack(workshop.config, workshop.store, workshop.clock)
+    await write_second_event(await way.folder(calendar), data, problem)
 
 
 def _mailbox_of(workshop: Workshop, problem: Problem) -> Mailbox:

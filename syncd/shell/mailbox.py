@@ -22,6 +22,7 @@ import msgspec
 from syncd.core.delta import NO_IDS
 from syncd.core.errors import BadAnswer, ConfigError, ExitCode, StateError, SyncdError
 from syncd.core.guard import DeletionLimit
+from syncd.core.history import FOUND
 from syncd.core.ids import AccountName, CalendarId, GraphId, Uid
 from syncd.core.mail import MailPolicy
 from syncd.core.names import folded, folder_name
@@ -702,9 +703,7 @@ class Mailbox:
         uid = Uid(quick_uid(orphan.data) or f"file:{orphan.name}")
         now = self._clock.now()
         name = bench.calendar.name
-        return HistoryRecord(
-            0, _NO_ROUND, now, name, uid, "local", "displaced", (), orphan.data, b""
-        )
+        return HistoryRecord(0, _NO_ROUND, now, name, uid, "local", FOUND, (), orphan.data, b"")
 
     async def _moves(
         self, benches: Mapping[CalendarKey, Bench], seen: _Seen

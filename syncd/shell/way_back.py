@@ -392,7 +392,8 @@ class WayBack:
     async def _reader(self, calendar: CalendarRecord) -> Reader:
         return Reader(await owner_of(self._config, self._store, calendar.account))
 
-    async def _folder(self, calendar: CalendarRecord) -> VdirFolder:
+    async def folder(self, calendar: CalendarRecord) -> VdirFolder:
+        """The folder of a calendar that takes edits."""
         settings = self._settings(calendar)
         assert settings is not None
         return VdirFolder(
@@ -406,7 +407,7 @@ class WayBack:
         """Raises: CommandError: the folder is not there, or not ours."""
         if calendar.key not in self._looks:
             known = await self._store.known_files(calendar.key)
-            look = await (await self._folder(calendar)).look(known, thorough=False)
+            look = await (await self.folder(calendar)).look(known, thorough=False)
             if look.standing != "ours":
                 raise CommandError(
                     f"the folder of {calendar.account}/{calendar.name} is {look.standing}",
@@ -456,7 +457,7 @@ class WayBack:
             for back in part:
                 if back.unsaved:
                     await self._keep(back)
-            folder = await self._folder(part[0].calendar)
+            folder = await self.folder(part[0].calendar)
             outcomes = await folder.work([_work(one) for one in part])
             for back, outcome in zip(part, outcomes, strict=True):
                 done.append(_told(back, done=_is_done(outcome)))

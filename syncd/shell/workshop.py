@@ -7,6 +7,7 @@ whoever builds holds the lock of the state.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import shutil
@@ -176,7 +177,7 @@ async def _state(path: Path, clock: Clock, observe: Observe) -> AsyncIterator[St
     finally:
         await store.close()
         if store.damage is not None:
-            _put_aside(path, clock, observe, store.damage)
+            await _put_aside(path, clock, observe, store.damage)
 
 
 async def _begin_session(store: Store, lock: Path, observe: Observe) -> None:
@@ -202,12 +203,13 @@ async def _opened(path: Path, clock: Clock, observe: Observe) -> Store:
     try:
         return await Store.open(path, careful=True)
     except Damaged as error:
-        _put_aside(path, clock, observe, error)
+        await _put_aside(path, clock, observe, error)
     return await Store.open(path)
 
 
-def _put_aside(path: Path, clock: Clock, observe: Observe, error: Damaged) -> None:
-    confirm_damage(path, error)
+async def _put_aside(path: Path, clock: Clock, observe: Observe, error: Damaged) -> None:
+    # The whole database is read, and a daemon has signals to answer meanwhile.
+    await asyncio.to_thread(confirm_damage, path, error)
     kept = put_aside(path, clock.now())
     observe(
         "state.set_aside",

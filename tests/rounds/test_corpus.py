@@ -52,23 +52,6 @@ SENDING = replace(DEFAULT_SYNC.mail, invitations="send")
 NEW_SUBJECT = "Anders, von drüben; " + "ganz langer neuer Betreff mit Übergröße 📅 " * 2 + "Ende"
 STAMPED = {"SUMMARY", "DTSTAMP", "LAST-MODIFIED"}
 
-XFAIL: dict[tuple[str, str], str] = {}
-"""Claim and file of what does not hold yet, with the reason."""
-
-
-def files(claim: str, names: Iterable[str]) -> list[Any]:
-    """The files of a claim, those that are known to fail it marked."""
-    return [
-        pytest.param(
-            name,
-            marks=[pytest.mark.xfail(strict=True, reason=XFAIL[claim, name])]
-            if (claim, name) in XFAIL
-            else [],
-        )
-        for name in names
-    ]
-
-
 ALL = list(PATHS)
 WITH_EVENT = [name for name in ALL if "event" in EXPECTED[name]]
 MEETINGS = [name for name in WITH_EVENT if EXPECTED[name]["event"].get("attendees")]
@@ -297,7 +280,7 @@ def but_the_subject(data: bytes) -> list[bytes]:
 # --- what must hold of each file ---
 
 
-@pytest.mark.parametrize("name", files("arrives", WITH_EVENT))
+@pytest.mark.parametrize("name", WITH_EVENT)
 def test_the_service_holds_what_the_file_says(name: str) -> None:
     """Every field, the days that are gone and the days that differ."""
     expected, seen = EXPECTED[name], judged(name.partition("/")[0])[name]
@@ -310,7 +293,7 @@ def test_the_service_holds_what_the_file_says(name: str) -> None:
     assert shown == {day: plain(part) for day, part in wanted.items()}
 
 
-@pytest.mark.parametrize("name", files("listed", ALL))
+@pytest.mark.parametrize("name", ALL)
 def test_what_cannot_go_is_listed_and_nothing_else(name: str) -> None:
     """The codes are those expected, and what has no event was not sent."""
     seen = judged(name.partition("/")[0])[name]
@@ -319,7 +302,7 @@ def test_what_cannot_go_is_listed_and_nothing_else(name: str) -> None:
     assert (seen.row is None) == ("event" not in EXPECTED[name])
 
 
-@pytest.mark.parametrize("name", files("invited", WITH_EVENT))
+@pytest.mark.parametrize("name", WITH_EVENT)
 def test_people_are_invited_and_nobody_else_is_mailed(name: str) -> None:
     """Each meeting once, with everybody that its file names but the owner."""
     invited = {one["address"] for one in people(EXPECTED[name]["event"])}
@@ -330,7 +313,7 @@ def test_people_are_invited_and_nobody_else_is_mailed(name: str) -> None:
     assert {address.lower() for mail in mails for address in mail.to} == invited
 
 
-@pytest.mark.parametrize("name", files("kept", ALL))
+@pytest.mark.parametrize("name", ALL)
 def test_the_file_stays_as_it_was_written(name: str) -> None:
     """Byte for byte, after the round that sent it and after two more."""
     seen = judged(name.partition("/")[0])[name]
@@ -338,13 +321,13 @@ def test_the_file_stays_as_it_was_written(name: str) -> None:
     assert seen.kept == [seen.before] * 3
 
 
-@pytest.mark.parametrize("name", files("quiet", ALL))
+@pytest.mark.parametrize("name", ALL)
 def test_further_rounds_write_nothing(name: str) -> None:
     """The echo of what was sent is no edit."""
     assert judged(name.partition("/")[0])[name].written_later == []
 
 
-@pytest.mark.parametrize("name", files("renamed", WITH_EVENT))
+@pytest.mark.parametrize("name", WITH_EVENT)
 def test_a_new_subject_from_the_service_changes_its_own_line_alone(name: str) -> None:
     """SUMMARY and the stamps of the events; every other line keeps its bytes and its place."""
     seen = judged(name.partition("/")[0])[name]
@@ -356,7 +339,7 @@ def test_a_new_subject_from_the_service_changes_its_own_line_alone(name: str) ->
     assert seen.written_at_last == []
 
 
-@pytest.mark.parametrize("name", files("unreadable", [n for n in ALL if n not in WITH_EVENT]))
+@pytest.mark.parametrize("name", [n for n in ALL if n not in WITH_EVENT])
 def test_a_file_without_an_event_is_left_alone(name: str) -> None:
     """Also while others beside it are written."""
     seen = judged(name.partition("/")[0])[name]
@@ -385,7 +368,7 @@ async def test_meetings_wait_when_invitations_are_held(tmp_path: Path) -> None:
             assert file(w, name).read_bytes() == PATHS[name].read_bytes()
 
 
-@pytest.mark.parametrize("name", files("known", KNOWN))
+@pytest.mark.parametrize("name", KNOWN)
 async def test_an_invitation_that_the_service_has_too_is_the_same_meeting(
     tmp_path: Path, name: str
 ) -> None:

@@ -45,6 +45,20 @@ def kill_at_commit(monkeypatch: pytest.MonkeyPatch, of: Callable[[Sequence[Chang
     monkeypatch.setattr(Store, "commit", dying)
 
 
+def kill_at_first_contact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a folder's standing is known, and not marked yet, once."""
+    put = Store.put_calendar
+
+    async def dying(self: Store, calendar: Any) -> Any:
+        made = await put(self, calendar)
+        if calendar.phase != "new":
+            monkeypatch.setattr(Store, "put_calendar", put)
+            raise Killed
+        return made
+
+    monkeypatch.setattr(Store, "put_calendar", dying)
+
+
 def is_note_of_deletions(changes: Sequence[Change]) -> bool:
     return any(isinstance(one, PutProblems) and one.subject == "*local" for one in changes)
 
@@ -145,16 +159,7 @@ async def test_a_first_start_that_was_cut_short_is_an_import(
     async with world(tmp_path) as w:
         w.folder.mkdir(parents=True)
         w.write("mine.ics", ics("mine", "Mine"))
-        put = Store.put_calendar
-
-        async def dying(self: Store, calendar: Any) -> Any:
-            made = await put(self, calendar)
-            if calendar.phase != "new":
-                monkeypatch.setattr(Store, "put_calendar", put)
-                raise Killed
-            return made
-
-        monkeypatch.setattr(Store, "put_calendar", dying)
+        kill_at_first_contact(monkeypatch)
         await killed(w)
         assert not (w.folder / ".syncd").exists()
 
@@ -173,16 +178,7 @@ async def test_a_recovery_that_was_cut_short_goes_on(
         await w.code()
         await w.lose_state()
         w.box.delete(gone.id)
-        put = Store.put_calendar
-
-        async def dying(self: Store, calendar: Any) -> Any:
-            made = await put(self, calendar)
-            if calendar.phase != "new":
-                monkeypatch.setattr(Store, "put_calendar", put)
-                raise Killed
-            return made
-
-        monkeypatch.setattr(Store, "put_calendar", dying)
+        kill_at_first_contact(monkeypatch)
         await w.open_mailbox()
         await killed(w)
 

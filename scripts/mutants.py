@@ -11,7 +11,7 @@ says why it is no change at all: then it is not tried.
 Not changed are annotations, decorators, docstrings, assertions (they tell the type checker what is
 known), and types with names.
 
-Run as: python -m scripts.mutants [--of MODULE] [--seeds N] [--jobs J] [--save FILE].
+Run as: python -m scripts.mutants [--of MODULE] [--seeds N] [--jobs J] [--save FILE] [--again FILE].
 """
 
 from __future__ import annotations
@@ -594,6 +594,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     equal = Equal.read(EQUAL)
     everything = [mutant for module in modules for mutant in mutants_of(module)]
     mutants = [one for one in everything if not equal.knows(one)]
+    if asked.again is not None:
+        survivors = _survivors(asked.again)
+        mutants = [one for one in mutants if _named(_row(Verdict(one, ""))) in survivors]
     if asked.list:
         print("\n".join(str(one) for one in mutants))
         return 0
@@ -606,6 +609,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"pytest ended with {code!r}")
         return 2
     return _told(judge, modules, everything, equal)
+
+
+def _survivors(file: Path) -> set[tuple[object, ...]]:
+    """The mutants that nothing noticed in an earlier run, whose lines may have moved since."""
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    return {_named(row) for row in rows if row["verdict"] == "survived"}
+
+
+def _named(row: Mapping[str, object]) -> tuple[object, ...]:
+    return row["of"], row["was"], row["now"]
 
 
 def _files(name: str) -> list[str]:
@@ -632,8 +645,8 @@ def _told(judge: Judge, modules: Sequence[str], all_: Sequence[Mutant], equal: E
     print(f"{'':26} mutants  test  seed  time equal survived")
     for module in modules:
         kinds = Counter(one.kind for one in judge.verdicts if one.mutant.module == module)
-        whole = sum(one.module == module for one in all_)
-        listed = whole - kinds.total()
+        listed = sum(one.module == module and equal.knows(one) for one in all_)
+        whole = listed + kinds.total()
         figures = (whole, kinds["test"], kinds["seed"], kinds["time"], listed, kinds["survived"])
         print(f"{module:26} " + " ".join(f"{one:6}" for one in figures))
     for nodeid in judge.broken:
@@ -652,6 +665,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=500, help="simulated runs a survivor [500]")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--save", type=Path, help="all verdicts, a line of JSON each")
+    parser.add_argument("--again", type=Path, help="only those that survived in a saved run")
     parser.add_argument("--list", action="store_true", help="tell the mutants, judge none")
     asked = parser.parse_args(argv)
     for name in asked.of or ():

@@ -215,7 +215,7 @@ class OutboxEntry:
 
     `state`: ready (not sent yet), sent (left; after a crash that means in doubt), doubt (the
     answer was lost). `expects` are the local values that the write carries, to settle bases with;
-    `slot` is "" for the master.
+    `slot` is "" for the master. `action` is as in `syncd.core.plan.Write`.
     """
 
     number: int

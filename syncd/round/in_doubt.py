@@ -13,7 +13,7 @@ from typing import Any, assert_never
 
 from syncd.core.event import FieldKey, Item, meaning
 from syncd.core.ids import GraphId, RoundId, Uid
-from syncd.core.merge import ABSENT
+from syncd.core.merge import ABSENT, changed
 from syncd.core.plan import fields_value, mail_code, problem_id
 from syncd.core.state import (
     Change,
@@ -36,12 +36,19 @@ from syncd.core.wire.graph import (
     read_item,
     uid_of,
 )
+from syncd.core.wire.ics_write import local_view
 from syncd.ports import Answered, Lost, Unsent
 from syncd.round.desk import Bench
 from syncd.round.doubts import is_gone, refetch
 from syncd.round.linking import identities
 from syncd.round.requests import request_of
-from syncd.round.settle import agreed_record, created_changes, event_of, gone_changes
+from syncd.round.settle import (
+    agreed_record,
+    created_changes,
+    event_of,
+    gone_changes,
+    met_changes,
+)
 from syncd.round.versions import sent
 
 __all__ = ["settle_doubts"]
@@ -114,6 +121,12 @@ async def _doubtful_create(
     event, raw = found
     records = await bench.store.items(bench.key, [entry.uid])
     record = records.get(entry.uid, ItemRecord(entry.uid))
+    if entry.action and not _is_as_sent(bench, entry, event):
+        # Another installation was faster, or somebody edited it since: both versions are weighed.
+        await bench.store.commit(
+            bench.key, [DropOutbox(entry.number), *await met_changes(bench, record, event, raw)]
+        )
+        return True
     bench.counts.created += 1
     await bench.store.commit(
         bench.key,
@@ -125,6 +138,12 @@ async def _doubtful_create(
         ],
     )
     return True
+
+
+def _is_as_sent(bench: Bench, entry: OutboxEntry, event: RemoteEvent) -> bool:
+    assert entry.expects is not None
+    there = local_view(read_item(event, bench.owner))
+    return not changed(there, local_view(entry.expects), local=True)
 
 
 async def _is_listed(bench: Bench, entry: OutboxEntry) -> bool:

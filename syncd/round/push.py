@@ -34,6 +34,8 @@ __all__ = ["Pushed", "push"]
 
 AT_ONCE = 20
 
+_AGAIN = uuid.UUID("5b0a7c9e-3f43-4c2e-9a54-6d2f7b1c8e10")
+
 
 @dataclass(slots=True)
 class Pushed:
@@ -85,7 +87,7 @@ async def _push_some(
 
 def _leaving(bench: Bench, target: Target) -> Leaving:
     plan, write = target.plan, target.write
-    transaction = TransactionId(str(uuid.uuid4())) if write.kind == "create" else None
+    transaction = _transaction_id(plan.uid, write) if write.kind == "create" else None
     body = dict(write.body)
     if transaction is not None:
         body["transactionId"] = transaction
@@ -108,6 +110,18 @@ def _leaving(bench: Bench, target: Target) -> Leaving:
         write.mailing.kind if write.mailing else "",
     )
     return Leaving(plan, write, entry, request_of(bench, entry))
+
+
+def _transaction_id(uid: Uid, write: Write) -> TransactionId:
+    """
+    A fresh one, since deleting an event does not certainly free its own.
+
+    What is made in another event's place gets the one that every installation would give it: of
+    two that make it at the same time the service takes one.
+    """
+    if not write.action:
+        return TransactionId(str(uuid.uuid4()))
+    return TransactionId(str(uuid.uuid5(_AGAIN, f"{uid}\0{write.action}")))
 
 
 async def _settle(

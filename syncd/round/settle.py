@@ -54,6 +54,7 @@ __all__ = [
     "created_changes",
     "event_of",
     "gone_changes",
+    "met_changes",
     "reread_series",
     "settle_accepted",
     "settle_refused",
@@ -163,6 +164,30 @@ async def created_changes(
         stat=None,
     )
     return [PutRemote(remote, quiet=True), PutItem(item), Todo(entry.uid)]
+
+
+async def met_changes(
+    bench: Bench, record: ItemRecord, event: RemoteEvent, raw: bytes
+) -> list[Change]:
+    """An event that stands for the item, and of which nothing is agreed yet."""
+    view = await bench.store.view(bench.key)
+    remote = record_of(event, raw, record.uid, view.sweep if view is not None else 0, bench)
+    item = replace(
+        record,
+        graph_id=remote.graph_id,
+        base_local=None,
+        base_remote=None,
+        fingerprint=None,
+        stat=None,
+    )
+    # Before the one in whose place it came was known to be gone, it bore another UID here.
+    before = (await bench.store.remotes_by_id(bench.key, [remote.graph_id])).values()
+    others = {one.uid for one in before} - {record.uid}
+    return [
+        PutRemote(remote, quiet=True),
+        PutItem(item),
+        *(Todo(uid) for uid in sorted({record.uid, *others})),
+    ]
 
 
 def _with_sent_stash(record: ItemRecord, entry: OutboxEntry) -> ItemRecord:

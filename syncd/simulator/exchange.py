@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -23,6 +24,7 @@ from syncd.simulator.tokens import Principal, TokenRefused, refusal
 __all__ = ["DROPPED", "Dropped", "Exchange", "Outcome", "Sleep"]
 
 Sleep = Callable[[float], Awaitable[None]]
+MOMENT = timedelta(minutes=2)
 _PROXY_PAGE = b"<!DOCTYPE html><html><body><h1>Sign in to the network</h1></body></html>"
 
 
@@ -56,13 +58,12 @@ class Exchange:
         self.log = log
         self.sleep = sleep
         self.latency_s = latency_s
-        self._fresh: deque[str] = deque(maxlen=32)
+        self._made: deque[tuple[str, datetime]] = deque(maxlen=32)
 
     async def serve(self, request: Request, *, in_batch: bool = False) -> Outcome:
         """Return what becomes of a request. In a batch nothing is dropped; a 504 comes instead."""
         target = _target(request)
-        fresh = any(identity in request.segments for identity in self._fresh)
-        fault = self.faults.take(request.method, target, fresh=fresh)
+        fault = self.faults.take(request.method, target, fresh=self._is_fresh(request))
         if in_batch and fault is not None:
             fault = as_part(fault)
         user, outcome = await self._struck(request, fault)
@@ -154,7 +155,12 @@ class Exchange:
     def _remember(self, answer: Answer) -> None:
         made = msgspec.json.decode(answer.body)
         if isinstance(made, dict) and isinstance(made.get("id"), str):
-            self._fresh.append(made["id"])
+            self._made.append((made["id"], self.api.service.now()))
+
+    def _is_fresh(self, request: Request) -> bool:
+        """Whether a request names what was made a moment ago."""
+        since = self.api.service.now() - MOMENT
+        return any(made in request.segments for made, at in self._made if at >= since)
 
     def _sign(self, request: Request, answer: Answer) -> None:
         """Put the headers on an answer that all of Graph's have."""

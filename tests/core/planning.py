@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from syncd.core.decide import Absent, Present, Remote, RestoreFile, Same, Sides, decide
+from syncd.core.decide import Absent, MakeEvent, Present, Remote, RestoreFile, Same, Sides, decide
 from syncd.core.ids import AccountName, CalendarId, FileName, Fingerprint, GraphId, ProblemId, Uid
 from syncd.core.mail import MailPolicy
 from syncd.core.plan import Desk, ItemPlan, plan_item
@@ -184,7 +184,10 @@ def planned(sides: Sides, at: Desk) -> ItemPlan:
     assert (plan.uid, plan.sides) == (sides.uid, sides)
     assert plan.decision == decision or isinstance(plan.decision, RestoreFile)
     assert {one.uid for one in plan.problems} <= {sides.uid}
-    assert all(write.action == "" or write.kind == "respond" for write in plan.writes)
+    again = isinstance(decision, MakeEvent) and decision.again and sides.known is not None
+    in_place_of = sides.known.graph_id if again and sides.known is not None else ""
+    for write in plan.writes:
+        assert write.kind == "respond" or write.action == (in_place_of or "")
     return plan
 
 

@@ -127,6 +127,26 @@ async def test_a_deletion_that_meets_an_early_404_is_carried_out(tmp_path: Path)
         assert w.names() == []
 
 
+async def test_a_clock_that_jumps_makes_no_event_long_known(tmp_path: Path) -> None:
+    """By this machine's clock the event is days old; the service made it a moment ago."""
+    async with world(tmp_path, faults=Faults()) as w:
+        await w.code()
+        w.write("a.ics", ics("a", "Gone"))
+        assert await w.code() == 0
+        days = timedelta(days=4)
+        w.clock.advance(days.total_seconds())
+        w.service.advance(-days)
+        (w.folder / "a.ics").unlink()
+        w.server.faults.script(FaultKind.TIMEOUT_BEFORE, method="^DELETE$")
+        _lagging(w, 2)
+
+        assert await w.code() == 0
+        assert await w.code() == 0
+
+        assert _events(w) == []
+        assert w.names() == []
+
+
 async def test_a_404_is_believed_within_one_sync(tmp_path: Path) -> None:
     """An event is deleted right after it was made, and no view ever names it: its file goes."""
     async with world(tmp_path, faults=Faults()) as w:

@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 
+from syncd.simulator.faults import FaultKind, Faults
 from syncd.store.store import Store
 from tests.rounds.judge import in_folder, on_service
 from tests.rounds.world import NOW, World, event, ics, world
@@ -23,7 +24,7 @@ GUESTS = [{"emailAddress": {"address": "ada@example.org"}, "type": "required"}]
 @asynccontextmanager
 async def two(root: Path) -> AsyncIterator[tuple[World, World]]:
     """Two installations on one mailbox, which know nothing of each other."""
-    async with world(root / "one") as one:
+    async with world(root / "one", faults=Faults()) as one:
         other = World(
             root / "two", one.clock, one.service, one.server, one.settings, await opened()
         )
@@ -157,6 +158,30 @@ def once(w: World, hands: Iterable[Hand]) -> None:
     there = titles(on_service(w.box, w.calendar, FIRST, LAST))
     assert not {one: n for one, n in there.items() if n > 1}
     assert len(w.mails()) <= sum(one.mailing for one in hands)
+
+
+async def test_what_two_machines_make_again_is_one_event(tmp_path: Path) -> None:
+    """
+    An event is deleted in Outlook while both have edited its file, and one makes it again before
+    the other can read of that: the service takes one of them, and what differs is weighed.
+    """
+    async with two(tmp_path) as (one, other):
+        one.box.create(one.calendar, event("Plan", "2026-03-05T10:00:00", "2026-03-05T11:00:00"))
+        assert (await one.code(), await other.code()) == (0, 0)
+        [item] = one.box.items(one.calendar)
+        one.box.delete(item.default_id)
+        one.edit("Plan", b"SUMMARY:Plan", b"SUMMARY:Mine")
+        other.edit("Plan", b"SUMMARY:Plan", b"SUMMARY:Theirs")
+        assert await other.code() == 0
+        one.server.faults.script(FaultKind.LAGGING, method="^GET$", path="/events/[^/?]+", times=1)
+
+        for w in (one, other, one, other):
+            assert await w.code() == 0
+
+        assert [one.values["subject"] for one in one.box.items(one.calendar)] == ["Theirs"]
+        assert one.subjects() == other.subjects() == ["Theirs"]
+        kept = [problem.lost for problem in await one.store.problems() if problem.lost]
+        assert [lost.version.master.subject for lost in kept] == ["Mine"]
 
 
 @pytest.mark.parametrize("seed", range(4))

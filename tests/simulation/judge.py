@@ -154,7 +154,8 @@ class _Judge:
         moving |= bool(thing.movers) and any(one.kind == "folder" for one in listed)
         if len(remote) > 1 and not (moving or thing.twins):
             self.say(thing.number, f"it is on the service {len(remote)} times, in {remote}")
-        asked = any(one.code == "duplicate-uid" for one in listed)
+        # What went to another calendar may be held as well, with everything that vanished here.
+        asked = any(one.code in ("duplicate-uid", "remote-deletions") for one in listed)
         if len(local) > 1 and not (thing.loose or moving or asked):
             self.say(thing.number, f"it is in the folders {len(local)} times, in {local}")
         if listed or thing.loose:

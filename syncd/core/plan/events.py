@@ -96,14 +96,9 @@ def _as_created(item: Item, sides: Sides, desk: Desk) -> Item | Problem:
 
 
 def without_attendees(item: Item) -> Item:
-    """The item as nobody's but the owner's own, its occurrences included."""
+    """The item as nobody's but the owner's own; occurrences, which follow a create, are left."""
     alone = {"attendees": (), "organizer": None, "invited_as": "", "response": "none"}
-    unset = dict.fromkeys(alone, msgspec.UNSET)
-    overrides = {
-        slot: msgspec.structs.replace(own, **unset) for slot, own in item.overrides.items()
-    }
-    master = msgspec.structs.replace(item.master, **alone)
-    return msgspec.structs.replace(item, master=master, overrides=overrides)
+    return msgspec.structs.replace(item, master=msgspec.structs.replace(item.master, **alone))
 
 
 def _create(plan: ItemPlan, item: Item, desk: Desk) -> ItemPlan:
@@ -133,8 +128,19 @@ def _create(plan: ItemPlan, item: Item, desk: Desk) -> ItemPlan:
         stash=stash_to_create(plan),
         html=_html(sides),
     )
-    write = Write("create", "", frozenset(), None, "", body, pushed, mailing)
+    write = Write("create", "", frozenset(), None, _generation(plan), body, pushed, mailing)
     return replace(unless_refused(plan, write, desk), used_verdicts=used)
+
+
+def _generation(plan: ItemPlan) -> str:
+    """
+    The event in whose place another one is made, "" where there was none.
+
+    Another installation that makes it again as well does it in the place of the same one.
+    """
+    known, decision = plan.sides.known, plan.decision
+    again = isinstance(decision, MakeEvent) and decision.again
+    return str(known.graph_id or "") if again and known is not None else ""
 
 
 def _html(sides: Sides) -> str:

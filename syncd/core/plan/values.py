@@ -72,7 +72,8 @@ class Write:
     One write to the service.
 
     `body` is its JSON, without the transaction id, which the journal adds; `expects` the local
-    item whose values for `keys` are agreed once the write is answered. `reshapes`: the service may
+    item whose values for `keys` are agreed once the write is answered. `action` is the answer of a
+    response; of a create, the id of the event in whose place it comes. `reshapes`: the service may
     drop the series' exceptions, which are then put again.
     """
 

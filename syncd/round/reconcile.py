@@ -52,7 +52,15 @@ from syncd.ports import FileSeen
 from syncd.round.desk import Bench
 from syncd.round.look import LocalState
 
-__all__ = ["NO_MOVES", "Moves", "guarded", "planned", "planning_desk"]
+__all__ = [
+    "NO_MOVES",
+    "Moves",
+    "guarded",
+    "planned",
+    "planning_desk",
+    "present_of",
+    "remote_of",
+]
 
 
 CHUNK = 500
@@ -211,7 +219,7 @@ async def _sides(
     unreadable: list[Sides] = []
     for uid in uids:
         known = _with_name(records.get(uid), uid, local)
-        remote = _remote(bench, remotes.get(uid, ()), known)
+        remote = remote_of(bench, remotes.get(uid, ()), known)
         if known is not None:
             known = brought_up(known, remote.item if remote else None, bench.owner)
         sides = Sides(uid, known, _local(bench, uid, local, known), remote)
@@ -232,9 +240,10 @@ def _with_name(known: ItemRecord | None, uid: Uid, local: LocalState) -> ItemRec
     return replace(known or ItemRecord(uid), file=seen.name) if seen is not None else known
 
 
-def _remote(
+def remote_of(
     bench: Bench, records: Sequence[RemoteRecord], known: ItemRecord | None
 ) -> Remote | None:
+    """The event that an item stands for, as it was received; None where there is none to read."""
     for record in sorted(records, key=lambda one: one.graph_id != (known and known.graph_id)):
         try:
             event = decode_event(record.raw)
@@ -250,13 +259,14 @@ def _local(bench: Bench, uid: Uid, local: LocalState, known: ItemRecord | None) 
         seen, trouble = local.broken[uid]
         return Broken(trouble, seen.data, seen.fingerprint)
     if uid in local.files:
-        return _present(bench, local.files[uid], known)
+        return present_of(bench, local.files[uid], known)
     if uid in local.missing or known is None or known.file is None:
         return Absent()
     return Same()
 
 
-def _present(bench: Bench, seen: FileSeen, known: ItemRecord | None) -> Local:
+def present_of(bench: Bench, seen: FileSeen, known: ItemRecord | None) -> Present:
+    """An item's file as it was read, and what it says beside what was known of it."""
     base = known.base_local if known is not None else None
     delete = bench.rules.delete_cancelled_overrides
     file = read(seen.data, bench.owner, base, delete_cancelled=delete)

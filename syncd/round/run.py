@@ -19,6 +19,7 @@ from syncd.core.decide import (
     KeepText,
     MakeEvent,
     Present,
+    RestoreFile,
 )
 from syncd.core.errors import SyncdError
 from syncd.core.event import AllDay, Item, When
@@ -143,7 +144,9 @@ async def _reconcile(
     later: list[ItemPlan] = []
     files: list[ItemPlan] = []
     is_emptied = len(local.missing | local.absent) >= max(desk.tally.files, 1)
-    async for plans in planned(bench, local, moves, desk, report.waiting):
+    async for found in planned(bench, local, moves, desk, report.waiting):
+        plans = [plan for plan in found if not _is_carried_next(plan, moves)]
+        report.again |= len(plans) < len(found)
         later += [plan for plan in plans if _is_weighed(plan)]
         files += [plan for plan in plans if not _is_weighed(plan)]
         if not is_emptied:
@@ -160,6 +163,14 @@ async def _reconcile(
         report.again |= pushed.again
         report.trouble = pushed.trouble
     await _end_of_linking(bench, report, problems)
+
+
+def _is_carried_next(plan: ItemPlan, moves: Moves) -> bool:
+    """
+    Whether the event of a file that moved was edited since this round began: the edit goes after
+    the file before the next one does.
+    """
+    return isinstance(plan.decision, RestoreFile) and plan.uid in moves.done
 
 
 def _is_weighed(plan: ItemPlan) -> bool:

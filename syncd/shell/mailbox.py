@@ -45,6 +45,7 @@ from syncd.core.wire.ics_read import quick_uid
 from syncd.core.zones import UTC_ZONE, windows_zone
 from syncd.export import EXPORTERS, Snapshot
 from syncd.ports import Clock, FolderLook, Marker, Orphan, Remote
+from syncd.round.carrying import Carried, carry
 from syncd.round.desk import Bench, Counts, Observe
 from syncd.round.look import LocalState, read_folder
 from syncd.round.pull import pull
@@ -399,7 +400,7 @@ class Mailbox:
         states |= {key: seen.states[key] for key in looking.keys() & seen.states.keys()}
         for key, error in seen.troubles.items():
             reports[key].trouble = error
-        moves = await self._moves(benches, seen)
+        moves = await self._carried(benches, seen, await self._moves(benches, seen))
         moving = {key for key in looking if moves[key] != NO_MOVES}
         # Where files arrive comes first: a moved event is made there before it goes here.
         order = sorted(benches.values(), key=lambda bench: not moves[bench.key].here)
@@ -729,9 +730,51 @@ class Mailbox:
                 if not all(now) or (known and not any(known)) or not seen.whole:
                     away.add(uid)
             elsewhere = set[Uid]().union(*(uids for at, uids in seen.absent.items() if at != key))
-            here = seen.states[key].files.keys() & elsewhere if key in seen.states else set()
+            here = set[Uid]()
+            if key in seen.states:
+                arrived = seen.states[key].files.keys()
+                here = arrived & elsewhere | await self._out_of_sight(key, arrived, seen)
             moves[key] = Moves(frozenset(away), frozenset(here), frozenset(done - away))
         return moves
+
+    async def _out_of_sight(
+        self, key: CalendarKey, arrived: Collection[Uid], seen: _Seen
+    ) -> set[Uid]:
+        """New files of events that another calendar has, whose folder cannot be looked into."""
+        homes = await self._store.homes(self.account.name, arrived)
+        return {
+            uid
+            for uid, known in homes.items()
+            if not known.get(key) and any(known[other] for other in known if not seen.sees(other))
+        }
+
+    async def _carried(
+        self,
+        benches: Mapping[CalendarKey, Bench],
+        seen: _Seen,
+        moves: Mapping[CalendarKey, Moves],
+    ) -> dict[CalendarKey, Moves]:
+        """The moves, after what was edited in Outlook has followed the files."""
+        after: dict[CalendarKey, Moves] = {}
+        for key, found in moves.items():
+            came = {uid: await self._carry(benches, key, uid, seen) for uid in sorted(found.done)}
+            later = {uid for uid, how in came.items() if how == "later"}
+            done = {uid for uid, how in came.items() if how == "done"}
+            after[key] = Moves(found.away | later, found.here, frozenset(done))
+        return after
+
+    async def _carry(
+        self, benches: Mapping[CalendarKey, Bench], key: CalendarKey, uid: Uid, seen: _Seen
+    ) -> Carried:
+        homes = (await self._store.homes(self.account.name, {uid})).get(uid, {})
+        for calendar in await self.calendars():
+            other = calendar.key
+            if other != key and homes.get(other) and not seen.misses(other, uid):
+                source = benches[key]
+                target = benches.get(other) or await self._bench(calendar, source.owner)
+                state = seen.states.get(other)
+                return await carry(source, target, uid, state.files.get(uid) if state else None)
+        return "done"
 
     async def _turned_up(
         self, seen: _Seen, missing: set[Uid]
@@ -778,6 +821,10 @@ class _Seen:
             yield
         except SyncdError as error:
             self.troubles[key] = error
+
+    def sees(self, key: CalendarKey) -> bool:
+        """Whether the folder is there, and was looked into."""
+        return key in self.states and self.states[key].standing == "ours"
 
     def misses(self, key: CalendarKey, uid: Uid) -> bool:
         """Whether a file is missing there, by two looks."""

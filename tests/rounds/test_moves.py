@@ -92,6 +92,26 @@ async def test_a_meeting_that_arrives_alone_invites_nobody(tmp_path: Path) -> No
         assert "move-meeting" in {one.code for one in await w.store.problems()}
 
 
+@pytest.mark.parametrize("left_out", [False, True])
+async def test_a_meeting_from_a_folder_that_is_out_of_sight_invites_nobody(
+    tmp_path: Path, left_out: bool
+) -> None:
+    """The disk is away, or the calendar is left out by now: its guests have been invited long ago."""
+    async with world(tmp_path, mail=_all("send")) as w:
+        here, there = await _two(w, guests=True)
+        _move(here, there)
+        if left_out:
+            w.left_out = ("Calendar",)
+        here.rename(tmp_path / "away")
+
+        await w.open_mailbox()
+        await w.code()
+        await w.code()
+
+        assert w.mails() == []
+        assert "move-meeting" in {one.code for one in await w.store.problems()}
+
+
 async def test_a_look_in_the_middle_of_a_round_searches_the_account(tmp_path: Path) -> None:
     """The daemon looks because of news of the service, and misses a file that was moved."""
     async with world(tmp_path) as w:
@@ -168,3 +188,86 @@ async def test_a_dry_run_shows_a_move_as_none_of_deletion(tmp_path: Path) -> Non
 
 def _all(way: Any) -> MailPolicy:
     return MailPolicy(way, way, way, way)
+
+
+async def _moved_while_edited(w: World, changes: Mapping[str, Any], **edit: bytes) -> None:
+    """Its file goes to another folder, perhaps with an edit, and Outlook edits its event."""
+    here, there = await _two(w)
+    [item] = w.box.items(w.calendar)
+    w.box.patch(item.default_id, changes)
+    [file] = here.glob("*.ics")
+    data = file.read_bytes()
+    for line in edit.values():
+        data = data.replace(b"END:VEVENT", line + b"\r\nEND:VEVENT")
+    file.unlink()
+    (there / file.name).write_bytes(data)
+
+
+async def test_an_edit_in_outlook_follows_a_file_that_moved_meanwhile(tmp_path: Path) -> None:
+    """Both happened before anybody synced: one event, in the other calendar, with the edit."""
+    async with world(tmp_path) as w:
+        await _moved_while_edited(w, {"location": {"displayName": "Hall"}})
+
+        assert await w.code() == 0
+        assert await w.code() == 0
+
+        assert await _events(w) == {"Calendar": [], "Other": ["Plan"]}
+        [made] = [one for folder in await w.store.calendars() for one in w.box.items(folder.id)]
+        assert made.values["location"]["displayName"] == "Hall"
+        root = w.root / "export" / "work"
+        [file] = root.glob("*/[!.]*.ics")
+        assert b"LOCATION:Hall" in file.read_bytes()
+        assert await w.store.problems() == []
+
+
+async def test_both_sides_edits_of_a_moved_event_meet_in_the_other_calendar(tmp_path: Path) -> None:
+    """Different fields: both stay. The same field goes by the policy, and the history has both."""
+    async with world(tmp_path) as w:
+        changes = {"location": {"displayName": "Hall"}, "subject": "Theirs"}
+        await _moved_while_edited(w, changes, where=b"LOCATION:Mine", why=b"DESCRIPTION:Why")
+
+        assert await w.code() == 0
+        assert await w.code() == 0
+
+        assert await _events(w) == {"Calendar": [], "Other": ["Theirs"]}
+        [made] = [one for folder in await w.store.calendars() for one in w.box.items(folder.id)]
+        assert made.values["location"]["displayName"] == "Hall"
+        assert "Why" in str(made.values["body"])
+        [uid] = await w.store.uids_beginning("", 5)
+        kept = b"".join(one.before + one.after for one in await w.store.history(uid, 100))
+        assert b"LOCATION:Mine" in kept
+
+
+async def test_a_moved_event_is_there_twice_where_a_person_is_to_choose(tmp_path: Path) -> None:
+    """The same field on both sides, and the policy asks: nothing of either is lost meanwhile."""
+    async with world(tmp_path, conflict="ask") as w:
+        changes = {"location": {"displayName": "Hall"}}
+        await _moved_while_edited(w, changes, where=b"LOCATION:Mine")
+
+        await w.code()
+        await w.code()
+
+        places = {
+            one.name: [item.values["location"]["displayName"] for item in w.box.items(one.id)]
+            for one in await w.store.calendars()
+        }
+        assert places == {"Calendar": ["Hall"], "Other": ["Mine"]}
+
+
+async def test_an_edit_in_outlook_that_comes_as_the_file_is_followed_elsewhere(
+    tmp_path: Path,
+) -> None:
+    """The event of the file is made in the other calendar by then, and not yet gone from here."""
+    async with world(tmp_path) as w:
+        here, there = await _two(w)
+        _move(here, there)
+        await _only(w, "Other")
+        [item] = w.box.items(w.calendar)
+        w.box.patch(item.default_id, {"location": {"displayName": "Hall"}})
+
+        assert await w.code() == 0
+        assert await w.code() == 0
+
+        assert await _events(w) == {"Calendar": [], "Other": ["Plan"]}
+        [made] = [one for folder in await w.store.calendars() for one in w.box.items(folder.id)]
+        assert made.values["location"]["displayName"] == "Hall"

@@ -73,6 +73,7 @@ class World:
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     mailbox: Mailbox | None = None
     patience_s: float = 60.0
+    left_out: tuple[str, ...] = ()
     sent: list[Request] = field(default_factory=list)
     token: StaticToken = field(default_factory=StaticToken)
 
@@ -93,7 +94,7 @@ class World:
             addresses=(),
             ca_file=None,
             auth=Auth("command", "", "common", "", (), ("true",), "", ""),
-            calendar_filter=Filter(("*",), ()),
+            calendar_filter=Filter(("*",), self.left_out),
             sync=self.settings,
             calendars={},
         )

@@ -1,0 +1,91 @@
+"""
+What was edited in Outlook of an event whose file has gone to another calendar meanwhile.
+
+The edit goes into the file where it is now, as one of a person, which the next round sends from
+there; the event that the file left is then as it was agreed, and goes. Knows two calendars of one
+account and one item; refuses to choose where both sides wrote the same field and the policy would
+put the service's value aside: then the event gets its file back, and both are there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from syncd.core.decide import Merged, Nothing, Sides, decide
+from syncd.core.ids import Uid
+from syncd.core.merge import overlay
+from syncd.core.policies import POLICIES
+from syncd.core.state import ItemRecord, PutItem
+from syncd.core.wire.ics_rewrite import rewrite
+from syncd.core.wire.ics_write import Stamps, local_view
+from syncd.ports import FileSeen, FileStat, ReplaceFile, Wrote
+from syncd.round.desk import Bench
+from syncd.round.reconcile import present_of, remote_of
+
+__all__ = ["Carried", "carry"]
+
+Carried = Literal["done", "later", "never"]
+"""`later`: the file cannot be read or swapped just now; `never`: the service's value would go."""
+
+
+async def carry(source: Bench, target: Bench, uid: Uid, seen: FileSeen | None) -> Carried:
+    """
+    Bring what the event in `source` says by now into the item's file in `target`.
+
+    Args: seen: the file as the last look read it, None where it was as it was known.
+    """
+    known = (await source.store.items(source.key, [uid])).get(uid)
+    records = (await source.store.remotes_by_uid(source.key, [uid])).get(uid, ())
+    remote = remote_of(source, records, known)
+    if known is None or remote is None or remote.item == known.base_remote:
+        return "done"
+    there = seen or await _as_known(target, uid)
+    if there is None:
+        return "later"
+    present = present_of(source, there, known)
+    decision = decide(Sides(uid, known, present, remote), POLICIES[source.rules.conflict])
+    match decision:
+        case Nothing():
+            return "done"
+        case Merged():
+            data = _carried(present.data, uid, decision, known, source)
+        case _:
+            return "never"
+    if data is None:
+        return "never"
+    if not await _is_swapped(target, there, data):
+        return "later"
+    agreed = replace(known, base_local=local_view(remote.item), base_remote=remote.item)
+    await source.store.commit(source.key, [PutItem(agreed)])
+    return "done"
+
+
+async def _as_known(target: Bench, uid: Uid) -> FileSeen | None:
+    item = (await target.store.items(target.key, [uid])).get(uid)
+    if item is None or item.file is None or item.fingerprint is None or item.stat is None:
+        return None
+    stat = item.stat
+    as_looked = FileStat(stat.mtime_ns, stat.ctime_ns, stat.size, stat.inode)
+    return FileSeen(item.file, item.fingerprint, as_looked, item.content)
+
+
+def _carried(
+    data: bytes, uid: Uid, decision: Merged, known: ItemRecord, source: Bench
+) -> bytes | None:
+    """The file with what the service changed; None where its value would lose a conflict."""
+    merge = decision.merge
+    if any(one.winner != "remote" for one in merge.conflicts):
+        return None
+    target = overlay(decision.local, merge.pull, decision.remote)
+    stamp = Stamps("", source.clock.now().strftime("%Y%m%dT%H%M%SZ"))
+    written = rewrite(data, uid, target, merge.pull, stamp, source.owner, known.base_local)
+    return written if isinstance(written, bytes) else None
+
+
+async def _is_swapped(target: Bench, there: FileSeen, data: bytes) -> bool:
+    if data == there.data:
+        return True
+    job = ReplaceFile(there.name, data, there.fingerprint)
+    [outcome] = await target.folder.work([job])
+    return isinstance(outcome, Wrote)

@@ -4,7 +4,8 @@ What was edited in Outlook of an event whose file has gone to another calendar m
 The edit goes into the file where it is now, as one of a person, which the next round sends from
 there; the event that the file left is then as it was agreed, and goes. Knows two calendars of one
 account and one item; refuses to choose where both sides wrote the same field and the policy would
-put the service's value aside: then the event gets its file back, and both are there.
+put the service's value aside, and to bring guests along, who would be invited anew: then the event
+gets its file back, and both are there.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from syncd.round.reconcile import present_of, remote_of
 __all__ = ["Carried", "carry"]
 
 Carried = Literal["done", "later", "never"]
-"""`later`: the file cannot be read or swapped just now; `never`: the service's value would go."""
+"""`later`: the file cannot be read or swapped just now; `never`: a person has to see to it."""
 
 
 async def carry(source: Bench, target: Bench, uid: Uid, seen: FileSeen | None) -> Carried:
@@ -40,6 +41,8 @@ async def carry(source: Bench, target: Bench, uid: Uid, seen: FileSeen | None) -
     remote = remote_of(source, records, known)
     if known is None or remote is None or remote.item == known.base_remote:
         return "done"
+    if remote.event.has_others:
+        return "never"
     there = seen or await _as_known(target, uid)
     if there is None:
         return "later"

@@ -254,6 +254,22 @@ async def test_a_moved_event_is_there_twice_where_a_person_is_to_choose(tmp_path
         assert places == {"Calendar": ["Hall"], "Other": ["Mine"]}
 
 
+async def test_guests_do_not_follow_a_file_that_moved_before_they_were_invited(
+    tmp_path: Path,
+) -> None:
+    """They have their invitation; another event with them in it would be another one."""
+    async with world(tmp_path, mail=_all("send")) as w:
+        await _moved_while_edited(w, {"attendees": [GUEST]})
+
+        await w.code()
+        await w.code()
+
+        assert w.mails() == []
+        assert await _events(w) == {"Calendar": ["Plan"], "Other": ["Plan"]}
+        root = w.root / "export" / "work"
+        assert len(list(root.glob("*/[!.]*.ics"))) == 2
+
+
 async def test_an_edit_in_outlook_that_comes_as_the_file_is_followed_elsewhere(
     tmp_path: Path,
 ) -> None:

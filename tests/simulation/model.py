@@ -74,7 +74,7 @@ class Thing:
 class Model:
     """
     All of it. Args: several: more than one installation. one_way: nothing that is written into a
-    folder is to reach the service.
+    folder is to reach the service. carries: what Outlook edits follows a file that moves.
     """
 
     things: dict[int, Thing] = field(default_factory=dict)
@@ -83,6 +83,7 @@ class Model:
     numbers: int = 0
     several: bool = False
     one_way: bool = False
+    carries: bool = False
 
     def write(
         self,
@@ -122,6 +123,8 @@ class Model:
             for one in writes
         }
         if not thing.movers:
+            return False
+        if self.carries and thing.movers == {"here"} and not (thing.deleted or thing.guests):
             return False
         # A second one may have edited the file of which it does not know yet that it moved.
         return self.several or len(sides | thing.movers) > 1 or thing.deleted is not None

@@ -43,7 +43,9 @@ class Run:
     def __init__(self, script: Script, *, traced: bool = False) -> None:
         self.world = World(script)
         one_way = script.settings.get("direction") == "pull"
-        self.model = Model(several=len(self.world.installations) > 1, one_way=one_way)
+        several = len(self.world.installations) > 1
+        carries = not several and "conflict" not in script.settings
+        self.model = Model(several=several, one_way=one_way, carries=carries)
         self.people = People(self.world, self.model)
         self.traced = traced
         self.out = Outcome([], self.world.said)

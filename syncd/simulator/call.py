@@ -15,6 +15,7 @@ from syncd.simulator.model import Event
 from syncd.simulator.render import Look
 from syncd.simulator.service import Service
 from syncd.simulator.shaping import Shape
+from syncd.simulator.tokens import Principal
 
 __all__ = ["Call", "Handler"]
 
@@ -24,7 +25,11 @@ class Call:
     """
     What a handler gets.
 
-    Args: params: what the braces of the route stand for, ids decoded and in their own case.
+    Args:
+        params: what the braces of the route stand for, ids decoded and in their own case.
+        principal: who asks. kind: of the mailbox's owner, as paths name it.
+        guest: the mailbox belongs to somebody who shares a calendar with the one who asks; only
+            that calendar is open.
     """
 
     service: Service
@@ -32,6 +37,9 @@ class Call:
     request: Request
     params: Mapping[str, str]
     preferences: Preferences
+    principal: Principal
+    kind: str = "users"
+    guest: bool = False
 
     def calendar(self) -> Calendar:
         """
@@ -62,13 +70,14 @@ class Call:
                 raise item_not_found()
             return event
         strict = self.service.switches.scoped_path_is_strict and event.item.alive
-        if home is not named and (strict or (home is not None and home.shared_in)):
+        shared_in = home is not None and home.shared_in
+        if home is not named and (strict or shared_in or self.guest):
             raise item_not_found()
         return event
 
     def shape(self, *, zone: str | None, single: bool) -> Shape:
         """Return how this request wants events shown. Args: zone: None keeps that of the event."""
-        owner = f"{self.request.base}/users('{self.mailbox.user_id}')"
+        owner = f"{self.request.base}/{self.user()}"
         look = Look(
             zone=zone,
             immutable=self.preferences.immutable,
@@ -88,7 +97,7 @@ class Call:
 
     def user(self) -> str:
         """Return the mailbox as contexts name it."""
-        return f"users('{self.mailbox.user_id}')"
+        return f"{self.kind}('{self.mailbox.user_id}')"
 
 
 Handler = Callable[[Call], Answer]

@@ -16,6 +16,7 @@ import msgspec
 from aiohttp import web
 
 from syncd.simulator import render
+from syncd.simulator.attachments import View, attachment_row, read_draft
 from syncd.simulator.errors import ServiceError, invalid_request
 from syncd.simulator.faults import Fault, FaultKind, RandomPlan, Script
 from syncd.simulator.folders import Person
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["control_routes"]
 
 Endpoint = Callable[[Any], Any]
+_WITHOUT_BYTES = View(frozenset({"name", "contentType", "size", "isInline", "contentId"}))
 
 
 def control_routes(server: "SimulatorServer") -> Iterator[web.RouteDef]:
@@ -54,6 +56,9 @@ def control_routes(server: "SimulatorServer") -> Iterator[web.RouteDef]:
         ("POST", "mailbox", control.open_mailbox),
         ("POST", "mailbox/receive", control.receive),
         ("POST", "mailbox/do", control.do),
+        ("POST", "room", control.add_room),
+        ("POST", "group", control.add_group),
+        ("POST", "share", control.share),
         ("POST", "tokens/expire", control.expire),
         ("POST", "delta/forget", control.forget_delta),
     )
@@ -152,8 +157,10 @@ class _Control:
         return self.clock(asked)
 
     def _place(self, asked: dict[str, Any]) -> tuple[Mailbox, str]:
-        """Return the mailbox and calendar asked for; a calendar by id or name."""
-        mailbox = self._service.mailbox(asked["user"])
+        """Return the mailbox or group and calendar asked for; a calendar by id or name."""
+        service = self._service
+        group = asked.get("group")
+        mailbox = service.group(group) if group else service.mailbox(asked["user"])
         wanted = asked.get("calendar")
         if not wanted:
             return mailbox, mailbox.default_calendar.id
@@ -176,6 +183,30 @@ class _Control:
         mailbox = self._service.add_mailbox(asked["user"], asked.get("name", ""))
         return {"id": mailbox.user_id, "calendar": mailbox.default_calendar.id}
 
+    def add_room(self, asked: dict[str, Any]) -> object:
+        """Make a room; what is not about its calendar or list is a property of it."""
+        properties = {
+            name: asked[name]
+            for name in asked
+            if name not in ("address", "name", "roomList", "mailbox")
+        }
+        room = self._service.add_room(
+            asked["address"],
+            asked.get("name", ""),
+            room_list=asked.get("roomList", ""),
+            mailbox=bool(asked.get("mailbox", True)),
+            properties=properties,
+        )
+        return room.wire()
+
+    def add_group(self, asked: dict[str, Any]) -> object:
+        group = self._service.add_group(asked["address"], asked.get("name", ""))
+        return {"id": group.user_id, "calendar": group.default_calendar.id}
+
+    def share(self, asked: dict[str, Any]) -> object:
+        owner, calendar = self._place(asked)
+        return self._service.share(owner, calendar, asked["address"], asked["role"]).wire()
+
     def receive(self, asked: dict[str, Any]) -> object:
         mailbox, calendar = self._place(asked)
         organizer = Person(asked["organizer"].get("name", ""), asked["organizer"]["address"])
@@ -197,6 +228,20 @@ class _Control:
                 return _stored(mailbox.move(identity, calendar))
             case "respond":
                 mailbox.respond(identity, asked["verb"], body)
+            case "cancel":
+                mailbox.cancel(identity, body)
+            case "forward":
+                mailbox.forward(identity, body)
+            case "attach":
+                # A person can attach what v1.0 refuses: a file of the cloud, by its "sourceUrl".
+                event, added = mailbox.attach(identity, read_draft(body, planted=True))
+                return attachment_row(added, event.id, _WITHOUT_BYTES)
+            case "detach":
+                mailbox.detach(identity, asked["attachment"])
+            case "snooze-reminder":
+                mailbox.snooze(identity, body)
+            case "dismiss-reminder":
+                mailbox.dismiss(identity)
             case "answered":
                 return _stored(mailbox.answered(identity, asked["address"], asked["response"]))
             case "cancelled-by-organizer":
@@ -255,6 +300,7 @@ def _stored(event: Event) -> dict[str, Any]:
         **render.full_row(event, AS_STORED),
         "immutableId": event.immutable_id,
         "singleValueExtendedProperties": extended,
+        "attachments": [attachment_row(a, event.id, _WITHOUT_BYTES) for a in event.attachments],
     }
     if event.kind != "seriesMaster":
         return {**row, "originalStart": render.original_start(event)}

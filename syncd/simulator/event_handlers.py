@@ -4,7 +4,7 @@ Handlers of events: one event, lists, views, and delta rounds.
 Knows which status and headers each answer carries; what happens to the mailbox is the engine's.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.simulator import render
@@ -21,14 +21,19 @@ from syncd.simulator.zones import parse_instant
 __all__ = [
     "calendar_of_event",
     "calendar_view",
+    "cancel_event",
     "count_events",
     "create_event",
     "delete_event",
     "delta",
+    "forward_event",
     "get_event",
     "instances",
     "list_events",
     "patch_event",
+    "purge_calendar",
+    "purge_event",
+    "read_window",
     "respond",
 ]
 
@@ -81,6 +86,30 @@ def delete_event(call: Call) -> Answer:
     if_match = call.request.headers.get("if-match")
     call.mailbox.delete(call.event().id, actor="api", if_match=if_match)
     return no_content()
+
+
+def purge_event(call: Call) -> Answer:
+    """POST the deletion for good of an event or one instance."""
+    call.mailbox.purge(call.event().id, actor="api")
+    return no_content()
+
+
+def purge_calendar(call: Call) -> Answer:
+    """POST the deletion for good of a calendar and what is in it."""
+    call.mailbox.remove_calendar(call.calendar().id, actor="api", for_good=True)
+    return no_content()
+
+
+def cancel_event(call: Call) -> Answer:
+    """POST the cancellation of an event or one instance."""
+    call.mailbox.cancel(call.event().id, call.request.optional_json(), actor="api")
+    return no_content(202)
+
+
+def forward_event(call: Call) -> Answer:
+    """POST the people whom an invitation goes on to."""
+    call.mailbox.forward(call.event().id, call.request.optional_json(), actor="api")
+    return no_content(202)
 
 
 def respond(verb: Verb) -> Any:
@@ -138,7 +167,12 @@ def _window(call: Call) -> Window:
             f"This request requires a time window specified by the query string parameters "
             f"StartDateTime and EndDateTime; missing: {', '.join(missing)}.",
         )
-    start, end = _instant(call, "startdatetime"), _instant(call, "enddatetime")
+    return read_window(query["startdatetime"], query["enddatetime"])
+
+
+def read_window(start_text: str, end_text: str) -> Window:
+    """Return the window between two times of a request. Raises: ServiceError: 400."""
+    start, end = _instant(start_text, "startdatetime"), _instant(end_text, "enddatetime")
     if end < start:
         raise invalid_request("The end of the time window must not be before its start.")
     if end - start > MAX_SPAN:
@@ -146,9 +180,9 @@ def _window(call: Call) -> Window:
     return Window(start, end)
 
 
-def _instant(call: Call, name: str) -> Any:
+def _instant(text: str, name: str) -> datetime:
     try:
-        return parse_instant(call.request.query[name])
+        return parse_instant(text)
     except (ValueError, OverflowError) as bad:
         raise ServiceError(
             400, "ErrorInvalidParameter", f"The value of the parameter '{name}' is invalid."

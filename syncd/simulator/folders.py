@@ -5,9 +5,10 @@ Knows their wire forms and the rules for making, renaming and deleting them.
 Refuses to know events; the mailbox empties a calendar before it goes.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from syncd.simulator.checks import boolean, choice, mapping, text
 from syncd.simulator.errors import (
@@ -21,7 +22,17 @@ from syncd.simulator.errors import (
 from syncd.simulator.ids import Minter, check_shape
 from syncd.simulator.zones import zone_of
 
-__all__ = ["COLORS", "Calendar", "Category", "Folders", "Group", "Person"]
+__all__ = ["COLORS", "Calendar", "Category", "Folders", "Group", "Person", "Role", "Shared"]
+
+Role = Literal[
+    "none",
+    "freeBusyRead",
+    "limitedRead",
+    "read",
+    "write",
+    "delegateWithoutPrivateEventAccess",
+    "delegateWithPrivateEventAccess",
+]
 
 COLORS = (
     *("auto", "lightBlue", "lightGreen", "lightOrange", "lightGray", "lightYellow"),
@@ -30,6 +41,8 @@ COLORS = (
 MY_CALENDARS = "0006f0b7-0000-0000-c000-000000000046"
 OTHER_CALENDARS = "0006f0b8-0000-0000-c000-000000000046"
 PRESETS = ("none", *(f"preset{number}" for number in range(25)))
+DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,12})?\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +57,38 @@ class Person:
         return {"name": self.name, "address": self.address}
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """
+    Where the events of a calendar lie that somebody else shares, and what may be done with them.
+
+    Args: user: id of the owner's mailbox. calendar: id in there.
+    """
+
+    user: str
+    calendar: str
+    role: Role
+
+    @property
+    def can_edit(self) -> bool:
+        """Whether events may be written."""
+        return self.role == "write" or self.role.startswith("delegate")
+
+    @property
+    def can_view_private(self) -> bool:
+        """Whether private events are shown; a sharee who is no delegate never sees them."""
+        return self.role == "delegateWithPrivateEventAccess"
+
+
 @dataclass(slots=True, eq=False)
 class Calendar:
-    """A calendar. Args: can_edit: False for one shared to the owner for reading only."""
+    """
+    A calendar.
+
+    Args:
+        can_edit: False for one shared to the owner for reading only.
+        shared: None also for a shared one whose events lie in this mailbox.
+    """
 
     id: str
     name: str
@@ -57,6 +99,12 @@ class Calendar:
     can_edit: bool = True
     shared_in: bool = False
     color: str = "auto"
+    shared: Shared | None = None
+
+    @property
+    def can_view_private(self) -> bool:
+        """Whether private events are shown in full."""
+        return not self.shared_in or (self.shared is not None and self.shared.can_view_private)
 
     def wire(self) -> dict[str, Any]:
         """Return the `calendar` resource."""
@@ -68,7 +116,7 @@ class Calendar:
             "isDefaultCalendar": self.is_default,
             "changeKey": self.change_key,
             "canShare": not self.shared_in,
-            "canViewPrivateItems": not self.shared_in,
+            "canViewPrivateItems": self.can_view_private,
             "canEdit": self.can_edit,
             "allowedOnlineMeetingProviders": ["teamsForBusiness"],
             "defaultOnlineMeetingProvider": "teamsForBusiness",
@@ -148,6 +196,7 @@ class Folders:
     groups: dict[str, Group] = field(default_factory=dict)
     categories: dict[str, Category] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=_settings)
+    gone: Callable[[Calendar], None] = lambda calendar: None  # told of every calendar removed
 
     def __post_init__(self) -> None:
         mine = self._add_group("My Calendars", MY_CALENDARS, fixed=True)
@@ -163,6 +212,11 @@ class Folders:
     def my_group(self) -> Group:
         """The group in which new calendars land."""
         return next(iter(self.groups.values()))
+
+    @property
+    def other_group(self) -> Group:
+        """The group in which calendars of other people land."""
+        return next(group for group in self.groups.values() if group.class_id == OTHER_CALENDARS)
 
     @property
     def default(self) -> Calendar:
@@ -216,6 +270,28 @@ class Folders:
         self.calendars[calendar.id] = calendar
         return calendar
 
+    def show(self, name: str, owner: Person, shared: Shared) -> Calendar:
+        """List a calendar that somebody else shares; a later call for the same one changes it."""
+        found = self.shown(shared.user, shared.calendar)
+        if found is None:
+            group = self.other_group.id
+            found = self.add(self._unused(name, group), group=group, owner=owner)
+        found.shared, found.can_edit = shared, shared.can_edit
+        found.change_key = self.mint.change_key()
+        return found
+
+    def _unused(self, name: str, group: str) -> str:
+        taken = {one.name.casefold() for one in self.calendars.values() if one.group == group}
+        names = (name, *(f"{name} ({number})" for number in range(2, len(taken) + 3)))
+        return next(each for each in names if each.casefold() not in taken)
+
+    def shown(self, user: str, calendar: str) -> Calendar | None:
+        """Return the entry for a calendar that somebody else shares."""
+        for one in self.calendars.values():
+            if one.shared and (one.shared.user, one.shared.calendar) == (user, calendar):
+                return one
+        return None
+
     def _free(self, name: str, group: str, but: Calendar | None = None) -> None:
         for calendar in self.calendars.values():
             same = calendar.name.casefold() == name.casefold() and calendar.group == group
@@ -255,6 +331,7 @@ class Folders:
                 400, "ErrorDeleteDistinguishedFolder", "Distinguished folders cannot be deleted."
             )
         del self.calendars[identity]
+        self.gone(calendar)
         return calendar
 
     def in_group(self, identity: str) -> list[Calendar]:
@@ -323,8 +400,39 @@ class Folders:
             raise bad_body(f"The property '{unknown[0][:60]}' does not exist on mailboxSettings.")
         if "timeZone" in sent:
             zone_of(text(sent["timeZone"], "timeZone"))
+        if "workingHours" in sent:
+            sent["workingHours"] = self._hours(sent["workingHours"])
         self.settings.update(sent)
         return self.settings
+
+    def _hours(self, value: object) -> dict[str, object]:
+        """Return the working hours with what was sent of them; each part is one of its own."""
+        sent = mapping(value, "workingHours")
+        hours = dict(self.settings["workingHours"])
+        for name in sent:
+            if name not in _HOURS and "@" not in name:
+                raise bad_body(f"The property '{name[:60]}' does not exist on workingHours.")
+        return hours | {name: read(sent[name]) for name, read in _HOURS.items() if name in sent}
+
+
+def _days(value: object) -> list[str]:
+    if not isinstance(value, list):
+        raise bad_body("Property daysOfWeek in payload has a value that does not match schema.")
+    return [choice(day, DAYS, "daysOfWeek") for day in value]
+
+
+def _time(value: object) -> str:
+    if not isinstance(value, str) or not _TIME.match(value):
+        raise bad_body("Cannot convert the value to the expected type 'Edm.TimeOfDay'.")
+    return value
+
+
+_HOURS: Mapping[str, Callable[[object], object]] = {
+    "daysOfWeek": _days,
+    "startTime": _time,
+    "endTime": _time,
+    "timeZone": lambda value: mapping(value, "timeZone"),
+}
 
 
 def _color(value: object) -> str:

@@ -11,7 +11,14 @@ from typing import Any
 
 import msgspec
 
-from syncd.simulator import meetings, rules
+from syncd.simulator import meetings, reminders, rules
+from syncd.simulator.attachments import (
+    Attachment,
+    Draft,
+    Uploads,
+    find_attachment,
+    has_attachments,
+)
 from syncd.simulator.building import Builder
 from syncd.simulator.errors import ServiceError, invalid_request
 from syncd.simulator.fields import Changes, Keep, read_changes
@@ -51,6 +58,7 @@ class Mailbox:
         self.mint = mint
         self.folders = Folders(owner, mint)
         self.ledger = ledger
+        self.uploads = Uploads()
         self.deleted_folder = Calendar(
             mint.folder_id(), DELETED_ITEMS, "", mint.change_key(), owner
         )
@@ -235,22 +243,46 @@ class Mailbox:
 
         Raises: ServiceError: 403, 404, 412.
         """
-        event = self._writable(identity, if_match)
+        self._call_off(self._writable(identity, if_match), actor)
+
+    def cancel(self, identity: str, body: object, *, actor: Actor = "person") -> None:
+        """
+        Delete an event, a series, or one instance, with a word to its attendees.
+
+        Raises: ServiceError: 400 for an attendee, 403, 404.
+        """
+        event = self._writable(identity)
+        comment = meetings.read_cancellation(body, event)
+        self._call_off(event, actor, comment)
+
+    def purge(self, identity: str, *, actor: Actor = "person") -> None:
+        """Delete for good: nothing of it answers any more. Raises: ServiceError: 403, 404."""
+        self._call_off(self._writable(identity), actor, for_good=True)
+
+    def _call_off(
+        self, event: Event, actor: Actor, comment: str = "", *, for_good: bool = False
+    ) -> None:
         if not event.item.alive:
             self._store.forget(event.item)
             return
-        if event.is_meeting:
-            self._mail(event, "cancellation", self._people(event), actor)
-        self._remove(event)
+        self._mail_cancellation(event, actor, comment, for_good=for_good)
+        self._remove(event, for_good=for_good)
 
-    def _remove(self, event: Event) -> None:
+    def _remove(self, event: Event, *, for_good: bool) -> None:
         if event.slot is None:
-            self._bury(event.item)
+            self._bury(event.item, for_good=for_good)
         else:
             self._store.cancel(event.item, event.slot)
 
-    def _bury(self, item: Item) -> None:
-        answers = self._switches().deleted_items_answer
+    def _mail_cancellation(
+        self, event: Event, actor: Actor, comment: str = "", *, for_good: bool
+    ) -> None:
+        silent = for_good and not self._switches().permanent_delete_cancels
+        if event.is_meeting and not silent:
+            self._mail(event, "cancellation", self._people(event), actor, comment=comment)
+
+    def _bury(self, item: Item, *, for_good: bool) -> None:
+        answers = self._switches().deleted_items_answer and not for_good
         self._store.bury(item, self.deleted_folder.id if answers else None)
         transaction = item.values["transactionId"]
         if transaction and self._transactions.get(transaction, (b"", None))[1] is item:
@@ -268,14 +300,15 @@ class Mailbox:
         self._store.move(event.item, target.id)
         return event
 
-    def remove_calendar(self, identity: str, *, actor: Actor = "person") -> None:
+    def remove_calendar(
+        self, identity: str, *, actor: Actor = "person", for_good: bool = False
+    ) -> None:
         """Delete a calendar with all that is in it. Raises: ServiceError."""
         items = self.items(identity)
         self.folders.remove(identity)
         for event in map(Event, items):
-            if event.is_meeting:
-                self._mail(event, "cancellation", self._people(event), actor)
-            self._bury(event.item)
+            self._mail_cancellation(event, actor, for_good=for_good)
+            self._bury(event.item, for_good=for_good)
 
     def receive(
         self, calendar: str, body: object, organizer: Person, *, ical_uid: str | None = None
@@ -311,7 +344,95 @@ class Mailbox:
         status = meetings.status(response, self._now())
         self.adjust(event, meetings.own_response(event.values, self.owner.address, status))
         if verb == "decline":
-            self._remove(event)
+            self._remove(event, for_good=False)
+
+    def forward(self, identity: str, body: object, *, actor: Actor = "person") -> None:
+        """
+        Pass an invitation on.
+
+        The organizer's own list grows by the new people; the organizer of somebody else's meeting
+        is told, and that copy lies in no mailbox here (Graph "event: forward").
+        Raises: ServiceError: 400 when nobody is named, 403, 404.
+        """
+        event, asked = self._writable(identity), meetings.read_forwarding(body)
+        mine, people = event.values["isOrganizer"], event.values["attendees"]
+        if mine:
+            grown = meetings.with_people(people, asked.people, self.owner.address)
+            if len(grown) > len(people):
+                self.adjust(event, {"attendees": grown})
+        to = meetings.addresses(asked.people, but="")
+        self._mail(event, "forward", to, actor, comment=asked.comment)
+        if not mine:
+            organizer = (event.item.organizer["emailAddress"]["address"],)
+            self._mail(event, "forward-notice", organizer, actor)
+
+    def reminders(self, start: datetime, end: datetime) -> list[Event]:
+        """Return the instances in a window that remind the owner, by start, of all calendars."""
+        own = [folder.id for folder in self.folders.calendars.values() if not folder.shared_in]
+        found = (event for folder in own for event in self._in_view(folder, Window(start, end)))
+        reminding = [event for event in found if reminders.fires(event) is not None]
+        return sorted(reminding, key=lambda event: event.start.instant)
+
+    def snooze(self, identity: str, body: object) -> None:
+        """Put a reminder off. Raises: ServiceError: 400 without a legal time, 403, 404."""
+        event, until = self._writable(identity), reminders.read_snooze(body)
+        about = reminders.pending(event, self._now())
+        if about is not None:
+            reminders.snooze(about, until)
+            self._after_reminder(about)
+
+    def dismiss(self, identity: str) -> None:
+        """End a reminder. Raises: ServiceError: 403, 404."""
+        about = reminders.pending(self._writable(identity), self._now())
+        if about is None:
+            return
+        reminders.dismiss(about)
+        self._after_reminder(about)
+        if about.kind == "singleInstance" and self._switches().dismissing_turns_reminder_off:
+            self.adjust(about, {"isReminderOn": False})
+
+    def _after_reminder(self, event: Event) -> None:
+        if not self._switches().reminder_action_changes_event:
+            return
+        override = event.override
+        if override is None:
+            self._store.touch(event.item)
+            self.journal.note(event.item, "changed")
+        else:
+            self._store.touch_slot(event.item, override)
+            self.journal.note(event.item, "exception", event.slot)
+
+    def attach(self, identity: str, draft: Draft) -> tuple[Event, Attachment]:
+        """Add an attachment; nobody is told. Raises: ServiceError: 403, 404."""
+        event = self._writable(identity)
+        made = Attachment(self.mint.token()[:22], self._now(), draft)
+        self._keep_attachments(event, (*event.attachments, made))
+        return event, made
+
+    def attachment(self, event: Event, identity: str) -> Attachment:
+        """Return the attachment of an id. Raises: ServiceError: 400 or 404."""
+        return find_attachment((event.id, event.immutable_id), event.attachments, identity)
+
+    def detach(self, identity: str, attachment: str) -> None:
+        """Take an attachment away; nobody is told. Raises: ServiceError: 400, 403, 404."""
+        event = self._writable(identity)
+        gone = self.attachment(event, attachment)
+        self._keep_attachments(event, tuple(each for each in event.attachments if each != gone))
+
+    def _keep_attachments(self, event: Event, kept: tuple[Attachment, ...]) -> None:
+        """Store what is attached; an instance that gets its own becomes an exception."""
+        item, slot, values = event.item, event.slot, {"hasAttachments": has_attachments(kept)}
+        if slot is None:
+            item.attachments = kept
+            item.values.update(values)
+            self._store.touch(item)
+        else:
+            override, _ = self._store.override(item, slot)
+            override.attachments = kept
+            override.values.update(values)
+            self._store.touch_slot(item, override)
+        if self._switches().attachment_change_emits_row:
+            self.journal.note(item, "changed" if slot is None else "exception", slot)
 
     def answered(self, identity: str, address: str, response: str) -> Event:
         """Let an attendee's answer arrive in the organizer's copy. Raises: ServiceError."""

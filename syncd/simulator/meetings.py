@@ -1,5 +1,5 @@
 """
-Who gets which mail, and what a response may be.
+Who gets which mail, and what a response, a cancellation or a forward may be.
 
 Knows Exchange's matrix of writes and mails as plain functions over attendee lists.
 Refuses to know storage: it returns mails to write down.
@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from syncd.simulator.checks import boolean, mapping, optional_text
-from syncd.simulator.errors import bad_body, invalid_request
-from syncd.simulator.fields import NEVER, attendee_key
+from syncd.simulator.errors import ServiceError, bad_body, invalid_request
+from syncd.simulator.fields import MAX_ATTENDEES, NEVER, attendee_key, read_changes
 from syncd.simulator.model import Event, MailKind
 from syncd.simulator.zones import read_wall
 
@@ -21,6 +21,7 @@ __all__ = [
     "LOCAL",
     "PRIVATE",
     "Answer",
+    "Forwarding",
     "Recipients",
     "Verb",
     "addresses",
@@ -28,8 +29,11 @@ __all__ = [
     "carry_statuses",
     "own_response",
     "read_answer",
+    "read_cancellation",
+    "read_forwarding",
     "received_values",
     "status",
+    "with_people",
     "with_status",
 ]
 
@@ -62,6 +66,14 @@ class Answer:
     comment: str
     send: bool
     proposal: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarding:
+    """A forward's body. Args: people: as attendees who have not answered."""
+
+    comment: str
+    people: tuple[dict[str, Any], ...]
 
 
 def addresses(attendees: Iterable[Mapping[str, Any]], but: str) -> tuple[str, ...]:
@@ -149,6 +161,55 @@ def _read_proposal(value: object, verb: Verb) -> Mapping[str, Any] | None:
     start = read_wall(sent.get("start"), "proposedNewTime/start")
     end = read_wall(sent.get("end"), "proposedNewTime/end")
     return {"start": start.wire(), "end": end.wire()}
+
+
+def read_cancellation(body: object, event: Event) -> str:
+    """
+    Return the comment of a cancellation.
+
+    An event without people may be cancelled: then it is only deleted (Graph "event: cancel" asks
+    for an organizer, and for nothing else). Raises: ServiceError: 400 for an attendee.
+    """
+    if not event.values["isOrganizer"]:
+        raise invalid_request(
+            "Your request can't be completed. You need to be an organizer to cancel a meeting."
+        )
+    return optional_text(_folded(body, "body").get("comment"), "comment")
+
+
+def read_forwarding(body: object) -> Forwarding:
+    """Return the body of a forward. Raises: ServiceError: 400 when it names nobody."""
+    sent = _folded(body, "body")
+    named = sent.get("torecipients")
+    if not isinstance(named, list) or not named:
+        raise ServiceError(
+            400, "ErrorInvalidRecipients", "At least one recipient must be specified."
+        )
+    people = [{"emailAddress": _email(recipient)} for recipient in named]
+    return Forwarding(
+        comment=optional_text(sent.get("comment"), "comment"),
+        people=tuple(read_changes({"attendees": people}).values["attendees"]),
+    )
+
+
+def _email(recipient: object) -> dict[str, object]:
+    # Graph's own samples of this action spell these names with capitals.
+    return _folded(_folded(recipient, "toRecipients").get("emailaddress"), "emailAddress")
+
+
+def _folded(value: object, name: str) -> dict[str, object]:
+    return {key.casefold(): it for key, it in mapping(value, name).items()}
+
+
+def with_people(
+    attendees: Sequence[Mapping[str, Any]], people: Iterable[dict[str, Any]], owner: str
+) -> list[dict[str, Any]]:
+    """Return the attendees and those who are new. Raises: ServiceError: 400 for too many."""
+    known = {attendee_key(person) for person in attendees} | {owner.casefold()}
+    grown = [*map(dict, attendees), *(one for one in people if attendee_key(one) not in known)]
+    if len(grown) > MAX_ATTENDEES:
+        raise invalid_request(f"The number of attendees exceeds the limit of {MAX_ATTENDEES}.")
+    return grown
 
 
 def status(response: str, at: datetime) -> dict[str, str]:

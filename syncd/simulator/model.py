@@ -11,14 +11,22 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from syncd.simulator import ids
+from syncd.simulator.attachments import Attachment
 from syncd.simulator.recurrence import Recurrence
 from syncd.simulator.zones import Wall
 
-__all__ = ["Actor", "Event", "Item", "Kind", "Mail", "MailKind", "Override", "Window"]
+__all__ = ["Actor", "Event", "Item", "Kind", "Mail", "MailKind", "Override", "Signal", "Window"]
 
 Actor = Literal["api", "person"]
 Kind = Literal["singleInstance", "seriesMaster", "occurrence", "exception"]
-MailKind = Literal["invitation", "update", "cancellation", "response"]
+MailKind = Literal[
+    "invitation",
+    "update",
+    "cancellation",
+    "response",
+    "forward",  # an invitation that somebody passed on
+    "forward-notice",  # to the organizer, of an attendee's forward
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +64,27 @@ class Mail:
     response: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """
+    What the owner did about a reminder.
+
+    Args:
+        due: the instant at which it would have fired by itself; when that moves, this is void.
+        fires: the instant it was put off to; None when it was dismissed.
+    """
+
+    due: datetime
+    fires: datetime | None
+
+
 @dataclass(slots=True, eq=False)
 class Override:
-    """An edited instance. Args: values: only what differs; start, end: None follow the slot."""
+    """
+    An edited instance.
+
+    Args: values: only what differs; start, end, attachments: None follow slot and series.
+    """
 
     change_key: str
     created: datetime
@@ -67,6 +93,7 @@ class Override:
     start: Wall | None = None
     end: Wall | None = None
     extended: dict[str, tuple[str, str]] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] | None = None
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -79,6 +106,7 @@ class Item:
         values: stored properties under their wire names. start, end: as sent.
         original_zones: Windows names, of start and of end.
         cancelled: days of deleted instances, in the zone of the series.
+        signals: by the day of an instance; None for a single event.
     """
 
     calendar: str
@@ -97,6 +125,8 @@ class Item:
     cancelled: set[date] = field(default_factory=set)
     extended: dict[str, tuple[str, str]] = field(default_factory=dict)
     organizer: dict[str, Any] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
+    signals: dict[date | None, Signal] = field(default_factory=dict)
     alive: bool = True
     rendered: dict[object, bytes] = field(default_factory=dict)
 
@@ -242,6 +272,13 @@ class Event:
         if self.slot is None:
             return self.item.extended
         return {} if self.override is None else self.override.extended
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """What is attached; an instance shows its series' until it has its own."""
+        override = self.override
+        own = None if override is None else override.attachments
+        return self.item.attachments if own is None else own
 
     @property
     def values(self) -> dict[str, Any]:

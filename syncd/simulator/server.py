@@ -6,19 +6,22 @@ Knows aiohttp: bytes become requests, answers become bytes, dropped connections 
 
 import asyncio
 import ssl
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from email.utils import format_datetime
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web
 
+from syncd.simulator.attachment_handlers import UPLOAD_PATH
+from syncd.simulator.attachments import too_large
 from syncd.simulator.batch import read_batch, serve_batch
 from syncd.simulator.control import control_routes
 from syncd.simulator.errors import ServiceError
 from syncd.simulator.exchange import Dropped, Exchange, Outcome, Sleep
 from syncd.simulator.faults import Faults
-from syncd.simulator.graph_http import GraphApi
+from syncd.simulator.graph_http import GraphApi, UploadApi
 from syncd.simulator.messages import Answer, Request
 from syncd.simulator.request_log import RequestLog
 from syncd.simulator.service import Service
@@ -27,12 +30,14 @@ from syncd.simulator.tokens import TokenCheck, TokenRefused
 __all__ = ["SimulatorServer"]
 
 VERSION = "/v1.0"
+# Room for a chunk of an upload, and for a posted file that is too large for its own limit.
 _MAX_BODY_BYTES = 8 * 1024 * 1024
 
 
 class SimulatorServer:
     """
-    Serves a service under `/v1.0`, and control endpoints under `/_simulator`.
+    Serves a service under `/v1.0`, its upload URLs under `/upload`, and control endpoints under
+    `/_simulator`.
 
     Args:
         port: 0 takes a free one. extra_routes: of others that share the socket, such as an OAuth
@@ -62,8 +67,9 @@ class SimulatorServer:
         self.port = port
         self._ssl = ssl_context
         self._extra = tuple(extra_routes)
-        self._exchange = Exchange(
-            GraphApi(service, tokens), self.faults, self.requests, sleep=sleep, latency_s=latency_s
+        self._exchange, self._uploads = (
+            Exchange(api, self.faults, self.requests, sleep=sleep, latency_s=latency_s)
+            for api in (GraphApi(service, tokens), UploadApi(service, tokens))
         )
         self._runner: web.AppRunner | None = None
 
@@ -82,6 +88,7 @@ class SimulatorServer:
         app = web.Application(client_max_size=_MAX_BODY_BYTES)
         app.router.add_routes([*control_routes(self), *self._extra])
         app.router.add_route("*", VERSION + "/{tail:.*}", self._graph)
+        app.router.add_route("*", UPLOAD_PATH + "{token}", self._upload)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.host, self.port, ssl_context=self._ssl)
@@ -101,15 +108,19 @@ class SimulatorServer:
             self._runner = None
 
     async def _graph(self, incoming: web.Request) -> web.StreamResponse:
-        base = f"{incoming.scheme}://{incoming.host}{VERSION}"
-        request = Request.of(
-            incoming.method,
-            incoming.raw_path.removeprefix(VERSION),
-            _headers(incoming),
-            await incoming.read(),
-            base,
-        )
-        outcome = await self._outcome(request)
+        return await self._answered(incoming, self._outcome)
+
+    async def _upload(self, incoming: web.Request) -> web.StreamResponse:
+        return await self._answered(incoming, self._uploads.serve)
+
+    async def _answered(
+        self, incoming: web.Request, serve: Callable[[Request], Awaitable[Outcome]]
+    ) -> web.StreamResponse:
+        request = _request(incoming)
+        try:
+            outcome = await serve(replace(request, body=await incoming.read()))
+        except web.HTTPRequestEntityTooLarge:
+            outcome = self._exchange.api.refused(request, too_large())
         if isinstance(outcome, Answer):
             # The service's own clock, which a test may have set, not this machine's.
             outcome.headers["Date"] = format_datetime(self.service.now(), usegmt=True)
@@ -134,6 +145,13 @@ class SimulatorServer:
         outcome = await self._exchange.serve(request, in_batch=True)
         assert isinstance(outcome, Answer), "a part has no connection to drop"
         return outcome
+
+
+def _request(incoming: web.Request) -> Request:
+    """Return what was asked, still without its body."""
+    base = f"{incoming.scheme}://{incoming.host}{VERSION}"
+    target = incoming.raw_path.removeprefix(VERSION)
+    return Request.of(incoming.method, target, _headers(incoming), b"", base)
 
 
 def _headers(incoming: web.Request) -> dict[str, str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from syncd.simulator import render
+from syncd.simulator.attachments import View, attachment_row
 from syncd.simulator.errors import ServiceError, invalid_request
 from syncd.simulator.mailbox import Mailbox
 from syncd.simulator.messages import Answer, Request, json_answer, link
@@ -98,7 +99,9 @@ def _expanded(event: Event, part: Expand, shape: Shape) -> Iterator[tuple[str, A
                 yield "exceptionOccurrences", list(_exceptions(event, part, shape))
         case "calendar":
             yield "calendar", _calendar(event, part, shape.mailbox)
-        case "attachments" | "extensions" | "multivalueextendedproperties":
+        case "attachments":
+            yield "attachments", _attachments(event, part, shape)
+        case "extensions" | "multivalueextendedproperties":
             yield part.name, []
         case "instances":
             raise invalid_request("The property 'instances' cannot be used in $expand.")
@@ -131,6 +134,12 @@ def _exceptions(event: Event, part: Expand, shape: Shape) -> Iterator[dict[str, 
         if shape.switches.exceptions_with_original_start:
             row["originalStart"] = render.original_start(exception)
         yield row
+
+
+def _attachments(event: Event, part: Expand, shape: Shape) -> list[dict[str, Any]]:
+    view = View.asked(part.options.get("select"), part.options.get("expand"))
+    identity = event.id_form(immutable=shape.look.immutable)
+    return [attachment_row(each, identity, view) for each in event.attachments]
 
 
 def _calendar(event: Event, part: Expand, mailbox: Mailbox) -> dict[str, Any]:

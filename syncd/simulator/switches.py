@@ -38,6 +38,22 @@ class Switches:
     extended_ids_lowercased: bool = True  # the GUID of an extended property comes back lower case
     iana_zones_become_windows: bool = True  # in originalStartTimeZone and recurrenceTimeZone
 
+    # Meetings, reminders, attachments
+    permanent_delete_cancels: bool = True  # the organizer's attendees are told, as of a deletion
+    reminder_action_changes_event: bool = False  # snooze, dismiss: new version and a delta row
+    dismissing_turns_reminder_off: bool = False  # isReminderOn of a single event, as Outlook does
+    attachment_change_emits_row: bool = True  # in delta rounds; the version moves either way
+
+    # Scheduling and sharing
+    tentative_chance_percent: float = 0.0  # of coming, for somebody who has something tentative
+    default_candidates: int = 5  # of findMeetingTimes when no number was asked for
+    schedules_at_once: int = 20  # of getSchedule, as documented; 100 were seen
+    private_shared_event_answers: bool = True  # asked for by id; else only lists show its block
+
     # Limits
     longest_extended_chars: int = 1_000_000  # of an extended property's value; undocumented
     concurrent_per_mailbox: int = 4
+    most_posted_bytes: int = 3_145_611  # of a file in one POST, as seen; documented: under 3 MB
+    least_uploaded_bytes: int = 3_000_000  # of a file in an upload session; seen: 2,097,152
+    most_uploaded_bytes: int = 150 * 2**20
+    most_message_bytes: int = 150 * 2**20  # the mailbox's own policy, often 35 MB

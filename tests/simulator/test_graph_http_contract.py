@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from syncd.simulator.attachments import read_draft
 from tests.simulator.mailbox_world import MARCH, Client, person, serving, single, weekly
 
 CONTRACT = Path(__file__).parents[3] / "shared" / "reference" / "graph-calendar.openapi.json"
@@ -62,6 +63,74 @@ def undeclared(value: Any, part: dict[str, Any], path: str) -> Iterator[str]:
             yield from undeclared(inner, known[name], f"{path}/{name}")
 
 
+async def attached_answers(
+    graph: Client, event: str
+) -> dict[str, tuple[str, list[dict[str, Any]]]]:
+    """Return rows of attachments and reminders. Args: event: the path of one."""
+    kind = "#microsoft.graph.{}Attachment"
+    content = {"@odata.type": kind.format("file"), "name": "a.txt", "contentBytes": "YQ=="}
+    inner = {"@odata.type": "microsoft.graph.event", **single("Inner")}
+    item = {"@odata.type": kind.format("item"), "name": "Inner", "item": inner}
+    link = {"@odata.type": kind.format("reference"), "name": "Koala", "sourceUrl": "https://x"}
+    file = (await graph.post(f"{event}/attachments", content)).data
+    await graph.post(f"{event}/attachments", item)
+    graph.mailbox.attach(event.rpartition("/")[2], read_draft(link, planted=True))
+    expand = "microsoft.graph.itemAttachment/item"
+    listed = (await graph.get(f"{event}/attachments?$expand={expand}")).data["value"]
+    whole = (await graph.get(f"{event}?$expand=attachments($expand={expand})")).data
+    sent = {"AttachmentItem": {"attachmentType": "file", "name": "b", "size": 4_000_000}}
+    upload = (await graph.post(f"{event}/attachments/createUploadSession", sent)).data
+    times = "startDateTime='2031-03-01T00:00:00',endDateTime='2031-04-01T00:00:00'"
+    reminders = (await graph.get(f"/me/reminderView({times})")).data["value"]
+    assert (len(listed), len(reminders)) == (3, 4)
+    return {
+        "attachments": ("microsoft.graph.attachment.anyDerived", [file, *listed]),
+        "with attachments": (EVENT, [whole]),
+        "upload": ("microsoft.graph.uploadSession", [upload]),
+        "reminders": ("microsoft.graph.reminder", reminders),
+    }
+
+
+async def scheduling_answers(graph: Client) -> dict[str, tuple[str, list[dict[str, Any]]]]:
+    """Return rows about other people's time, rooms and shares."""
+    ann = graph.service.add_mailbox("ann@example.org", "Ann")
+    for sensitivity in ("normal", "private"):
+        ann.create(ann.default_calendar.id, single("Theirs", sensitivity=sensitivity))
+    room = graph.service.add_room("hood@x.org", "Hood", room_list="x@x.org")
+    share = {"emailAddress": {"address": "me@example.org"}, "role": "read"}
+    permission = graph.service.sharing.add(ann, ann.default_calendar, share)
+    entry = graph.mailbox.folders.shown(ann.user_id, ann.default_calendar.id)
+    assert entry is not None
+    theirs = (await graph.get(f"/me/calendars/{entry.id}/calendarView?{MARCH}")).data["value"]
+    one = (await graph.get(f"/me/calendars/{entry.id}")).data
+    body = {"attendees": [person("ann@example.org")], "returnSuggestionReasons": True}
+    found = (await graph.post("/me/findMeetingTimes", body)).data
+    span = {"startTime": single()["start"], "endTime": single()["end"]}
+    wish = {"schedules": ["ann@example.org", "nobody@x.org"], **span}
+    schedules = (await graph.post("/me/calendar/getSchedule", wish)).data["value"]
+    permissions = (await graph.get("/me/calendar/calendarPermissions")).data["value"]
+    languages = (await graph.get("/me/outlook/supportedLanguages")).data["value"]
+    graph.token = "app-x"
+    rooms = (await graph.get("/places/microsoft.graph.room")).data["value"]
+    lists = (await graph.get("/places/microsoft.graph.roomlist")).data["value"]
+    places = [(await graph.get(f"/places/{name}@x.org")).data for name in ("hood", "x")]
+    assert (len(theirs), room.id) == (2, rooms[0]["id"])
+    return {
+        "suggestions": ("microsoft.graph.meetingTimeSuggestionsResult", [found]),
+        "schedules": ("microsoft.graph.scheduleInformation", schedules),
+        "permissions": (
+            "microsoft.graph.calendarPermission",
+            [permission.wire(), *permissions],
+        ),
+        "shared": (EVENT, theirs),
+        "shared calendar": (CALENDAR, [one]),
+        "languages": ("microsoft.graph.localeInfo", languages),
+        "rooms": ("microsoft.graph.room", rooms),
+        "room lists": ("microsoft.graph.roomList", lists),
+        "places": ("microsoft.graph.place.anyDerived", places),
+    }
+
+
 async def answers(graph: Client) -> dict[str, tuple[str, list[dict[str, Any]]]]:
     """Return rows of many kinds, each with the schema it must fit."""
     body = single(
@@ -92,6 +161,7 @@ async def answers(graph: Client) -> dict[str, tuple[str, list[dict[str, Any]]]]:
     settings = (await graph.get("/me/mailboxSettings")).data
     groups = (await graph.get("/me/calendarGroups")).data["value"]
     return {
+        **await attached_answers(graph, f"/me/events/{posted['id']}"),
         "writes": (EVENT, [posted, master, changed.data]),
         "series": (EVENT, [series.data, expanded.data]),
         "delta": (EVENT, delta),
@@ -99,6 +169,7 @@ async def answers(graph: Client) -> dict[str, tuple[str, list[dict[str, Any]]]]:
         "calendars": (CALENDAR, calendars),
         "groups": ("microsoft.graph.calendarGroup", groups),
         "settings": ("microsoft.graph.mailboxSettings", [settings]),
+        **await scheduling_answers(graph),
     }
 
 

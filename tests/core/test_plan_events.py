@@ -9,7 +9,7 @@ import pytest
 
 from syncd.core.decide import Sides
 from syncd.core.event import Event, Item, Person, Timed
-from syncd.core.ids import FileName
+from syncd.core.ids import FileName, GraphId
 from syncd.core.mail import Mailing, MailPolicy
 from syncd.core.plan import ItemPlan, Write, refusal_digest
 from syncd.core.state import Problem
@@ -21,6 +21,7 @@ from tests.core.planning import (
     UID,
     after_deletion,
     desk,
+    edited,
     event_text,
     invited,
     known,
@@ -67,8 +68,17 @@ def test_a_new_file_becomes_an_event_that_bears_its_uid() -> None:
     write = write_of(plan)
     assert (write.kind, write.slot, write.graph_id, write.mailing) == ("create", "", None, None)
     assert write.body["subject"] == "New"
+    assert write.body["body"] == {"contentType": "text", "content": ""}
     assert write.body["singleValueExtendedProperties"] == [{"id": ICAL_UID_PROPERTY, "value": UID}]
     assert (plan.file, plan.problems, plan.used_verdicts) == (None, (), ())
+
+
+def test_a_new_all_day_event_is_that_of_the_mailboxs_zone() -> None:
+    """Graph wants a zone for its midnights; another one would show it on two days."""
+    body = write_of(made("DTSTART;VALUE=DATE:20260302", "DTEND;VALUE=DATE:20260303")).body
+
+    assert body["isAllDay"]
+    assert (body["start"]["timeZone"], body["end"]["timeZone"]) == (BERLIN, BERLIN)
 
 
 def test_a_new_file_is_known_by_its_words_and_by_no_event_yet() -> None:
@@ -79,6 +89,14 @@ def test_a_new_file_is_known_by_its_words_and_by_no_event_yet() -> None:
     assert record.content == event_text(*NEW)
     agreed = (record.graph_id, record.base_local, record.base_remote)
     assert (*agreed, record.fingerprint, record.stat) == (None,) * 5
+
+
+def test_a_new_file_that_nothing_is_known_of_yet_is_known_by_its_uid() -> None:
+    """What comes back from the service is found by it."""
+    record = planned(Sides(UID, None, saved(event_text(*NEW)), None), desk()).record
+
+    assert record is not None
+    assert (record.uid, record.content) == (UID, event_text(*NEW))
 
 
 def test_a_file_that_outlived_its_event_keeps_its_name_and_nothing_else() -> None:
@@ -94,6 +112,23 @@ def test_a_file_that_outlived_its_event_keeps_its_name_and_nothing_else() -> Non
     assert plan.record.file == FileName("u-1.ics")
     assert (plan.record.graph_id, plan.record.base_remote) == (None, None)
     assert (plan.record.base_local, plan.record.fingerprint, plan.record.stat) == (None,) * 3
+
+
+@pytest.mark.parametrize(
+    ("agreed", "graph_id", "place"), [(True, "g-1", "g-1"), (True, None, ""), (False, "g-1", "")]
+)
+def test_an_event_that_is_made_again_comes_in_the_place_of_the_one_that_went(
+    agreed: bool, graph_id: GraphId | None, place: str
+) -> None:
+    """Where both sides had agreed on that one; else it is an event like any new one."""
+    record = known(there(), graph_id=graph_id)
+    if not agreed:
+        record = replace(record, base_local=None, base_remote=None)
+    local = saved(edited(record.content, {"SUMMARY:Stand-up": "SUMMARY:Ours"}), record)
+
+    write = write_of(planned(Sides(UID, record, local, None), desk()))
+
+    assert (write.kind, write.action) == ("create", place)
 
 
 def test_the_html_of_a_new_file_is_what_the_service_gets() -> None:
@@ -117,19 +152,41 @@ def test_a_new_file_in_a_calendar_that_cannot_be_written_is_listed() -> None:
     assert only(plan).hint.startswith("Move the file to another calendar's folder")
 
 
-@pytest.mark.parametrize(
-    "line",
-    ["RRULE:FREQ=SECONDLY", "DTEND:20260301T100000Z"],
-    ids=["a rule that Outlook lacks", "an end before the start"],
-)
-def test_what_no_event_can_be_without_holds_up_a_new_one(line: str) -> None:
-    """A series without its rule, or an event at another time, would be something else."""
-    lines = [one for one in NEW if one.partition(":")[0] != line.partition(":")[0]]
+TOO_MANY = (HOST, *(f"ATTENDEE:mailto:guest-{number}@example.org" for number in range(501)))
 
-    plan = made(*lines, line)
+
+@pytest.mark.parametrize(
+    "more",
+    [("RRULE:FREQ=SECONDLY",), ("DTEND:20260301T100000Z",), TOO_MANY],
+    ids=["a rule that Outlook lacks", "an end before the start", "more guests than Outlook holds"],
+)
+def test_what_no_event_can_be_without_holds_up_a_new_one(more: tuple[str, ...]) -> None:
+    """A series without its rule, a meeting of nobody, an event at another time: something else."""
+    named = {one.partition(":")[0] for one in more}
+    lines = [one for one in NEW if one.partition(":")[0] not in named]
+
+    plan = made(*lines, *more)
 
     assert plan.writes == ()
     assert [one.kind for one in plan.problems] == ["hold"]
+
+
+def test_an_event_that_was_lost_is_not_made_again_at_a_time_that_its_file_left() -> None:
+    """The file was edited meanwhile and its new time cannot be sent: it waits to be mended."""
+    record = known(there())
+    title = {"SUMMARY:Stand-up": "SUMMARY:Ours"}
+    ends_before_start = {**title, ":20260302T100000": ":20260301T100000"}
+
+    whole, held = (
+        planned(Sides(UID, record, saved(edited(record.content, one), record), None), desk())
+        for one in (title, ends_before_start)
+    )
+
+    assert [write.kind for write in whole.writes] == ["create"]
+    assert held.writes == ()
+    assert [(one.kind, one.code, one.fields) for one in held.problems] == [
+        ("hold", "ends-before-start", ("when",))
+    ]
 
 
 def test_what_an_event_can_be_without_holds_up_no_new_one() -> None:

@@ -36,14 +36,18 @@ __all__ = [
 
 
 def seen(sides: Sides, record: ItemRecord, *, settled: bool) -> ItemRecord:
-    """The record after the file was read; a file with anything unsettled is read again."""
+    """
+    The record after the file was read; a file with anything unsettled is read again.
+
+    The stat that was known is that of the bytes before: the next look takes the present one.
+    """
     if not isinstance(sides.local, Present):
         return record
     return replace(
         record,
         content=sides.local.data,
         fingerprint=sides.local.fingerprint if settled else None,
-        stat=record.stat if settled else None,
+        stat=None,
     )
 
 
@@ -66,7 +70,6 @@ def hold_problem(one: Hold, sides: Sides, desk: Desk) -> Problem:
         slot=one.slot + "".join(sorted(one.fields)),
         line=one.line,
         fields=tuple(sorted(one.fields)),
-        exact=one.reason,
     )
 
 

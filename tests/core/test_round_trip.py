@@ -674,7 +674,7 @@ def unsaid(item: Item, found: FileItem) -> set[tuple[str, str]]:
     return keys
 
 
-@law(2000)
+@law(1200)
 @given(ROWS, FORMS)
 def test_an_event_becomes_a_file_that_says_what_the_event_says(
     row: dict[str, Any], forms: Forms

@@ -200,11 +200,11 @@ def every_six_hours(first: int, last: int) -> list[datetime]:
 @pytest.mark.parametrize("iana", WRITTEN_ZONES)
 @pytest.mark.parametrize("year", [1995, 2026])
 def test_block_has_the_offsets_of_its_zone(iana: str, year: int) -> None:
-    """Ten years of a written block are the zone's, to the hour."""
+    """Six years of a written block are the zone's, to the hour."""
     rules, zone = fixed_offsets(vtimezone_lines("x", iana, from_year=year)), ZoneInfo(iana)
     assert rules is not None
 
-    for at in every_six_hours(year, year + 9):
+    for at in every_six_hours(year, year + 5):
         utc = at.replace(tzinfo=UTC)
         assert utc.astimezone(zone).utcoffset() == utc.astimezone(rules).utcoffset()
 

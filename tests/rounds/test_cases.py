@@ -2146,3 +2146,29 @@ def test_numbers_are_read_off_names() -> None:
 def test_every_case_of_the_table_is_a_test() -> None:
     """From 1 to 85, and none that the table does not have."""
     assert {number for name in names_of_tests() for number in numbers_of(name)} == {*range(1, 86)}
+
+
+async def test_a_copy_of_another_organizers_series_invites_nobody_to_one_day(
+    tmp_path: Path,
+) -> None:
+    """An override that names guests and no organizer is of the series' organizer."""
+    send = MailPolicy("send", "send", "send", "send")
+    async with world(tmp_path, foreign_meeting="copy", mail=send) as w:
+        await w.code()
+        rule = "RRULE:FREQ=WEEKLY;COUNT=4"
+        lines = f"{rule}\nORGANIZER:mailto:boss@example.com"
+        whole = ics("a", "Weekly", "20260309T090000", "20260309T100000", lines)
+        guest = "ATTENDEE:mailto:dave@example.org"
+        day = ics("a", "Weekly", "20260316T110000", "20260316T120000", guest)
+        own = day[day.index("BEGIN:VEVENT") : day.index("END:VCALENDAR")]
+        own = own.replace("DTSTART", "RECURRENCE-ID;TZID=Europe/Berlin:20260316T090000\nDTSTART", 1)
+        w.write("a.ics", whole.replace("END:VCALENDAR", f"{own}END:VCALENDAR"))
+
+        for _ in range(3):
+            await w.code()
+
+        assert w.mails() == []
+        [made] = w.box.items(w.calendar)
+        assert made.values["attendees"] == []
+        [override] = made.overrides.values()
+        assert not override.values.get("attendees")

@@ -13,9 +13,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import icalendar
 import pytest
 
 from syncd.core.state import Problem
+from syncd.core.wire.graph import ICAL_UID_PROPERTY
 from syncd.shell.mailbox import TWO_LOOKS_APART_S, WAIT_FOR_DOUBT_S
 from syncd.simulator.faults import FaultKind, Faults
 from tests.rounds.world import World, event, ics, world
@@ -799,3 +801,28 @@ def test_a_state_of_a_newer_version(tmp_path: Path) -> None:
 
         assert path.read_bytes() == before
         assert here.server.requests.entries == []
+
+
+async def test_what_was_kept_here_alone_is_followed_again_with_its_event(tmp_path: Path) -> None:
+    """Discarded, deleted here, made again in Outlook: it is an item like any other."""
+    async with world(tmp_path) as w:
+        await _filled(w, 5)
+        await w.decide(await _held(w, "remote", 5), "discarded")
+        assert await w.code() == 0
+        gone = min(w.folder.glob("*.ics"))
+        uid = str(icalendar.Calendar.from_ical(gone.read_bytes()).walk("VEVENT")[0]["UID"])
+        gone.unlink()
+        named = {"singleValueExtendedProperties": [{"id": ICAL_UID_PROPERTY, "value": uid}]}
+        made = w.box.create(w.calendar, event("Back", *AT) | named)
+        assert await w.code() == 0
+
+        w.box.patch(made.id, {"location": {"displayName": "Hall"}})
+        assert await w.code() == 0
+        w.edit("Back", b"SUMMARY:Back", b"SUMMARY:Edited")
+        assert await w.code() == 0
+
+        assert [one.values["subject"] for one in w.box.items(w.calendar)] == ["Edited"]
+        [file] = [
+            one.read_bytes() for one in w.folder.glob("*.ics") if b"Edited" in one.read_bytes()
+        ]
+        assert b"LOCATION:Hall" in file

@@ -88,6 +88,7 @@ def make_file(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
         base_local=base,
         base_remote=remote.item,
         content=data,
+        local_only=False,
         sent_stash=_stash_in(data, known, remote, desk),
     )
     problems: tuple[Problem, ...] = ()

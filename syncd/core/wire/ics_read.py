@@ -325,6 +325,7 @@ class _Reader:
     html: dict[str, str] = field(default_factory=dict)
     comments: dict[str, str] = field(default_factory=dict)
     by_html: bool = False
+    is_foreign: bool = False
     begins: dict[date, Line] = field(default_factory=dict)
 
     def read(self) -> FileItem:
@@ -514,6 +515,11 @@ class _Reader:
 
     def _people(self, component: Component, slot: str, base: Event | None) -> People:
         people = read_people(component, self.owner, base)
+        if slot and self.is_foreign and component.first("ORGANIZER") is None:
+            # An override without a line inherits the series', like everything else.
+            guests = base.attendees if base else ()
+            people = People(guests, "none", None, "", is_foreign=True)
+        self.is_foreign |= not slot and people.is_foreign
         if people.is_foreign and component.first("ATTENDEE") is not None:
             reason = "the meeting is another organizer's; its guests would be invited anew"
             trouble = Held("foreign-meeting", reason, component.first("ORGANIZER"))

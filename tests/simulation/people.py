@@ -448,7 +448,8 @@ class People:
     def _local_forget(self, step: Step, here: Installation) -> bool:
         """
         The state is lost. What the folder and the service had not told each other has no base any
-        more: a deletion is undone, and of two values the policy takes one.
+        more: a deletion is undone, and of two values the policy takes one. What was half-way between
+        two calendars is in both: only the state knew which of them was to go.
         """
         if here.machine.hook is not None:
             return False
@@ -456,6 +457,7 @@ class People:
         for thing in self.model.things.values():
             thing.was_deleted = thing.unsettled = thing.reshaped = True
             thing.loose |= bool(thing.movers)
+            thing.twins |= bool(thing.movers)
         return True
 
     # --- a person in Outlook -------------------------------------------------------------------

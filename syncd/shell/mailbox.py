@@ -128,6 +128,11 @@ class Mailbox:
         self._denied: dict[CalendarKey, dict[GraphId, float]] = {}
         self._exported: set[CalendarKey] = set()
 
+    @property
+    def remote(self) -> Remote:
+        """The way to the service, with the login and the pauses of this mailbox."""
+        return self._remote
+
     # --- who and what ------------------------------------------------------------------------
 
     async def refresh(self, *, force: bool) -> list[CalendarRecord]:

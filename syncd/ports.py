@@ -356,10 +356,19 @@ class StateStore(Protocol):
         """How many items, files, events, pending writes, held things and problems there are."""
 
     async def outbox(self, calendar: CalendarKey) -> list[OutboxEntry]:
-        """Writes that are not settled, oldest first."""
+        """Writes that left and are not settled, oldest first."""
 
-    async def new_outbox(self, calendar: CalendarKey, entries: Sequence[OutboxEntry]) -> list[int]:
-        """Journal writes before they leave; their numbers."""
+    async def asked(self, calendar: CalendarKey) -> list[OutboxEntry]:
+        """What people asked for and was not sent yet, oldest first."""
+
+    async def new_outbox(
+        self,
+        calendar: CalendarKey,
+        entries: Sequence[OutboxEntry],
+        *,
+        instead_of: Sequence[int] = (),
+    ) -> list[int]:
+        """Journal writes before they leave, in the place of others; their numbers."""
 
     async def problems(
         self, calendar: CalendarKey | None = None, *, subject: str | None = None

@@ -213,14 +213,17 @@ class OutboxEntry:
     """
     A write that is durable before it leaves.
 
-    `state`: ready (not sent yet), sent (left; after a crash that means in doubt), doubt (the
-    answer was lost). `expects` are the local values that the write carries, to settle bases with;
-    `slot` is "" for the master. `action` is as in `syncd.core.plan.Write`.
+    `state`: ready (asked for by a person, not sent yet), sent (left; after a crash that means in
+    doubt), doubt (the answer was lost). `expects` are the local values that the write carries, to
+    settle bases with; `slot` is "" for the master. `action` is as in `syncd.core.plan.Write`.
+
+    What a person asked for by a command has no `expects`: it is settled by what is seen of it, and
+    no base moves.
     """
 
     number: int
     uid: Uid
-    kind: Literal["create", "patch", "delete", "delete-occurrence", "respond"]
+    kind: Literal["create", "patch", "delete", "delete-occurrence", "respond", "cancel", "forward"]
     slot: str
     graph_id: GraphId | None
     action: str

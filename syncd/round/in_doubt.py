@@ -25,6 +25,7 @@ from syncd.core.state import (
     Problem,
     PutDoubt,
     PutItem,
+    PutOutbox,
     PutProblems,
     Todo,
     VerdictRecord,
@@ -38,6 +39,7 @@ from syncd.core.wire.graph import (
 )
 from syncd.core.wire.ics_write import local_view
 from syncd.ports import Answered, Lost, Unsent
+from syncd.round.asked import is_seen, told_of
 from syncd.round.desk import Bench
 from syncd.round.doubts import is_gone, refetch
 from syncd.round.linking import identities
@@ -85,7 +87,9 @@ async def _settle_doubt(
             return await _doubtful_create(bench, entry, round_, verdicts)
         case "delete":
             return await _doubtful_delete(bench, entry, round_)
-        case "patch" | "delete-occurrence" | "respond":
+        case "respond" | "cancel" | "forward" if entry.expects is None:
+            return await _doubtful_wish(bench, entry, round_, verdicts)
+        case "patch" | "delete-occurrence" | "respond" | "cancel" | "forward":
             return await _doubtful_change(bench, entry, round_, verdicts)
         case _:
             assert_never(entry.kind)
@@ -302,6 +306,34 @@ async def _told(
         changes.append(PutItem(agreed_record(record, entry)))
     await bench.store.commit(bench.key, [*changes, Todo(entry.uid), PutProblems(entry.uid)])
     return True
+
+
+async def _doubtful_wish(
+    bench: Bench, entry: OutboxEntry, round_: RoundId, verdicts: dict[Any, VerdictRecord]
+) -> bool:
+    """What a person asked for by a command: seen on the event, or a matter for them again."""
+    assert entry.graph_id is not None
+    verdict = verdicts.get(_doubt_id(bench, entry))
+    answer = await bench.remote.read(bench.dialect.event(bench.calendar.id, entry.graph_id))
+    if answer.status == 404:
+        remotes = await bench.store.remotes_by_id(bench.key, [entry.graph_id])
+        if not await is_gone(bench, entry.graph_id, remotes.get(entry.graph_id), None):
+            return False
+    changes: list[Change] = [DropOutbox(entry.number), *told_of(entry)]
+    if verdict is not None:
+        changes += [ClearVerdict(verdict.problem), PutProblems(entry.uid), Todo(entry.uid)]
+    if is_seen(entry, answer) or (verdict is not None and verdict.kind == "discarded"):
+        await bench.store.commit(bench.key, changes + sent(bench, entry, round_, b""))
+        return True
+    if not entry.mail_kind or verdict is not None:
+        # Nobody is mailed, or a person said "send again".
+        ready = replace(entry, state="ready")
+        await bench.store.commit(bench.key, [*changes, PutOutbox(ready)])
+        return True
+    age_s = (bench.clock.now() - entry.since).total_seconds()
+    if 0 <= age_s < CANNOT_TELL_S:
+        return False
+    return await _cannot_tell(bench, entry)
 
 
 def _spent(bench: Bench, entry: OutboxEntry) -> list[Change]:

@@ -8,6 +8,7 @@ from typing import Any, assert_never
 
 import msgspec
 
+from syncd.core.decide import Remote
 from syncd.core.errors import SyncdError
 from syncd.core.plan import ItemPlan, Write, problem_id, refusal_digest
 from syncd.core.state import (
@@ -44,9 +45,9 @@ def request_of(bench: Bench, entry: OutboxEntry) -> Request:
             request = dialect.delete(calendar, entry.graph_id)
             # What was changed since it was last seen is not deleted with it.
             return replace(request, headers=_if_match(entry.before_etag))
-        case "respond":
+        case "respond" | "cancel" | "forward":
             action: Any = entry.action
-            return dialect.respond(calendar, entry.graph_id, action, entry.body)
+            return dialect.act(calendar, entry.graph_id, action, entry.body)
         case _:
             assert_never(entry.kind)
 
@@ -55,15 +56,13 @@ def _if_match(etag: str) -> dict[str, str]:
     return {"If-Match": etag} if etag else {}
 
 
-async def occurrence_of(bench: Bench, plan: ItemPlan, slot: str) -> tuple[RemoteEvent, bool] | None:
+async def occurrence_of(bench: Bench, remote: Remote, slot: str) -> tuple[RemoteEvent, bool] | None:
     """
     The occurrence that stands for a slot, and whether it was asked for just now.
 
     An exception is known by its series; a plain occurrence is found among the instances around
     its start by that start, never by "the first of that day".
     """
-    remote = plan.sides.remote
-    assert remote is not None
     for day, exception in exception_slots(remote.event, bench.owner).items():
         if day.isoformat() == slot:
             return exception, False

@@ -38,6 +38,7 @@ from syncd.core.state import (
 )
 from syncd.core.wire.ics_read import FileItem, read
 from syncd.core.zones import WindowsZone, instant
+from syncd.round.asked import carry_out
 from syncd.round.desk import Bench, Counts
 from syncd.round.files import write_files
 from syncd.round.in_doubt import settle_doubts
@@ -102,6 +103,10 @@ async def run_round(
         # Otherwise nothing moved on either side: such a round costs the same for any size.
         await settle_interrupted(bench, local)
         await _reconcile(bench, local, moves, round_, report)
+    if report.trouble is None:
+        wishes = await carry_out(bench, round_, report.waiting)
+        report.again |= wishes.again
+        report.trouble = wishes.trouble
     report.watching = len(report.waiting) - await _listed(bench, report.waiting) + report.unsure
     report.again |= report.watching > 0
     return report

@@ -79,7 +79,7 @@ async def settle_accepted(
     changes: list[Change] = [DropOutbox(entry.number)]
     changes += [ClearVerdict(problem) for problem in plan.used_verdicts]
     changes += sent(bench, entry, round_, _content(plan))
-    match entry.kind:
+    match one.write.kind:
         case "create":
             event = event_of(answer)
             changes += await created_changes(bench, record, entry, event, answer.body)
@@ -99,7 +99,7 @@ async def settle_accepted(
             else:
                 bench.counts.updated += 1
         case _:
-            assert_never(entry.kind)
+            assert_never(one.write.kind)
     if plan.sides.remote is not None and _needs_reread(one):
         reread.append(plan.sides.remote.record.graph_id)
         # A kill before it is read would leave what is stored behind what was agreed.

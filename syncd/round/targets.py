@@ -81,7 +81,8 @@ async def _found_occurrence(
 ) -> tuple[RemoteEvent, bool] | None:
     """One series that may not or cannot be read is no reason to hold up all other writes."""
     try:
-        return await occurrence_of(bench, plan, slot)
+        assert plan.sides.remote is not None
+        return await occurrence_of(bench, plan.sides.remote, slot)
     except (RefusedByService, ValueError, msgspec.DecodeError) as error:
         bench.observe("event.unreadable", {"reason": str(error)[:200]})
         return None

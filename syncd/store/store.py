@@ -652,10 +652,16 @@ class Store:
     # --- writes in flight, problems, verdicts, history ---------------------------------------
 
     async def outbox(self, calendar: CalendarKey) -> list[OutboxEntry]:
-        """Writes that are not settled, oldest first."""
+        """Writes that left and are not settled, oldest first."""
+        return await self._entries(calendar, "state != 'ready'")
 
+    async def asked(self, calendar: CalendarKey) -> list[OutboxEntry]:
+        """What people asked for and was not sent yet, oldest first."""
+        return await self._entries(calendar, "state = 'ready'")
+
+    async def _entries(self, calendar: CalendarKey, which: str) -> list[OutboxEntry]:
         def read() -> list[OutboxEntry]:
-            sql = "SELECT * FROM outbox WHERE calendar = ? ORDER BY number"
+            sql = f"SELECT * FROM outbox WHERE calendar = ? AND {which} ORDER BY number"
             return [rows.outbox_of(row) for row in self._all(sql, calendar)]
 
         return await self._run(read)
@@ -880,15 +886,25 @@ class Store:
 
         await self._run(write)
 
-    async def new_outbox(self, calendar: CalendarKey, entries: Sequence[OutboxEntry]) -> list[int]:
+    async def new_outbox(
+        self,
+        calendar: CalendarKey,
+        entries: Sequence[OutboxEntry],
+        *,
+        instead_of: Sequence[int] = (),
+    ) -> list[int]:
         """
         Journal writes before they leave; their numbers.
 
         A journal that a power cut took back would let a create go out a second time.
+
+        Args: instead_of: the entries that they take the place of.
         """
 
         def write() -> list[int]:
             with self._writing_durably() as conn:
+                for number in instead_of:
+                    conn.execute("DELETE FROM outbox WHERE number = ?", (number,))
                 return [_insert_outbox(conn, calendar, entry) for entry in entries]
 
         return await self._run(write)

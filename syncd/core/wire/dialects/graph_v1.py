@@ -47,7 +47,7 @@ _EXTENDED = (
 )
 
 T = TypeVar("T")
-ResponseAction = Literal["accept", "tentativelyAccept", "decline"]
+EventAction = Literal["accept", "tentativelyAccept", "decline", "cancel", "forward"]
 
 
 class CalendarRow(msgspec.Struct, rename="camel"):
@@ -251,10 +251,10 @@ class GraphV1:
         """Away with an event or an occurrence."""
         return Request("DELETE", self._event(calendar, event), label="delete")
 
-    def respond(
-        self, calendar: CalendarId, event: GraphId, action: ResponseAction, body: bytes
+    def act(
+        self, calendar: CalendarId, event: GraphId, action: EventAction, body: bytes
     ) -> Request:
-        """The owner's answer to an invitation."""
+        """The owner's answer to an invitation; an end to a meeting, or word of it to others."""
         path = f"{self._event(calendar, event)}/{action}"
         return Request("POST", path, headers=JSON, body=body, label=action)
 

@@ -1,0 +1,222 @@
+"""
+What people asked for by a command: an answer, the end of a meeting, word of it to others.
+
+A wish is journaled before anything is sent, and waits for as long as the service cannot be reached;
+one that has become pointless is told and not sent. Knows how each is seen to have taken effect.
+No base moves here: what follows from it comes back as the service's news.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Final, assert_never
+
+from syncd.core.decide import Remote
+from syncd.core.errors import LoginNeeded, SyncdError
+from syncd.core.ids import GraphId, ProblemId, RoundId, Uid
+from syncd.core.plan import problem_id
+from syncd.core.state import (
+    Change,
+    Doubt,
+    DropOutbox,
+    OutboxEntry,
+    Problem,
+    PutDoubt,
+    PutOutbox,
+    PutProblems,
+)
+from syncd.core.wire.dialects.graph_v1 import error_code
+from syncd.core.wire.graph import RemoteEvent, decode_event
+from syncd.ports import Answer, Answered, Lost, Unsent
+from syncd.round.desk import Bench
+from syncd.round.reconcile import remote_of
+from syncd.round.requests import occurrence_of, request_of
+from syncd.round.versions import sent
+
+__all__ = ["RESPONSES", "CarriedOut", "carry_out", "is_seen", "notice_id", "told_of"]
+
+RESPONSES: Final = {
+    "accept": "accepted",
+    "tentativelyAccept": "tentativelyAccepted",
+    "decline": "declined",
+}
+"""What an event's `responseStatus` says after each answer."""
+
+
+@dataclass(slots=True)
+class CarriedOut:
+    """What came of the wishes: the first trouble that passes, and whether more is to do."""
+
+    trouble: SyncdError | None = None
+    again: bool = False
+
+
+async def carry_out(bench: Bench, round_: RoundId, waiting: Collection[Uid]) -> CarriedOut:
+    """
+    Send what was asked for, one after the other.
+
+    Args: waiting: UIDs with a write in doubt; what is asked of them comes after that.
+    """
+    done = CarriedOut()
+    for entry in await bench.store.asked(bench.key):
+        if entry.uid in waiting or done.trouble is not None:
+            continue
+        try:
+            await _carry_out(bench, entry, round_, done)
+        except SyncdError as error:
+            done.trouble = error
+    return done
+
+
+async def _carry_out(bench: Bench, entry: OutboxEntry, round_: RoundId, done: CarriedOut) -> None:
+    remote = await _remote(bench, entry)
+    event = await _event(bench, entry, remote)
+    why_not = _why_pointless(entry, event)
+    if remote is None or event is None or why_not:
+        await _tell(bench, entry, why_not or "the event is gone")
+        return
+    leaving = replace(
+        entry, graph_id=GraphId(event.id), state="sent", since=bench.clock.now(), number=0
+    )
+    [number] = await bench.store.new_outbox(bench.key, [leaving], instead_of=[entry.number])
+    leaving = replace(leaving, number=number)
+    [outcome] = await bench.remote.write_all([request_of(bench, leaving)])
+    match outcome:
+        case Answered(answer) if 200 <= answer.status < 300:
+            await _settle(bench, leaving, remote, round_)
+            done.again = True
+        case Answered(answer):
+            reason = error_code(answer) or str(answer.status)
+            await _tell(bench, leaving, f"the service refused it: {answer.status} {reason}")
+        case Lost(reason):
+            bench.counts.in_doubt += 1
+            bench.observe("write.lost", {"kind": entry.kind, "reason": reason})
+            await bench.store.commit(bench.key, [PutOutbox(replace(leaving, state="doubt"))])
+            done.again = True
+        case Unsent(error):
+            await bench.store.commit(bench.key, [PutOutbox(replace(leaving, state="ready"))])
+            if done.trouble is None or isinstance(error, LoginNeeded):
+                done.trouble = error
+        case _:
+            assert_never(outcome)
+
+
+async def _remote(bench: Bench, entry: OutboxEntry) -> Remote | None:
+    known = (await bench.store.items(bench.key, [entry.uid])).get(entry.uid)
+    records = (await bench.store.remotes_by_uid(bench.key, [entry.uid])).get(entry.uid, ())
+    return remote_of(bench, records, known)
+
+
+async def _event(bench: Bench, entry: OutboxEntry, remote: Remote | None) -> RemoteEvent | None:
+    """The event, or the occurrence of it, that is meant."""
+    if remote is None or not entry.slot:
+        return remote.event if remote is not None else None
+    found = await occurrence_of(bench, remote, entry.slot)
+    return found[0] if found is not None else None
+
+
+def _why_pointless(entry: OutboxEntry, event: RemoteEvent | None) -> str:
+    """Why a wish is not sent, "" where it is."""
+    if event is None:
+        return "there is no such event any more"
+    if event.is_cancelled:
+        return "the meeting was cancelled meanwhile"
+    if entry.kind == "respond" and event.is_organizer is not False:
+        return "it is an event of your own: nobody waits for an answer"
+    if entry.kind == "cancel" and event.is_organizer is False:
+        return "only its organizer can cancel a meeting"
+    return ""
+
+
+async def _settle(bench: Bench, entry: OutboxEntry, remote: Remote, round_: RoundId) -> None:
+    """It was accepted; what the event says by now is asked for, since answers show up later."""
+    if entry.kind == "respond":
+        bench.counts.answered += 1
+    else:
+        bench.counts.updated += 1
+    doubt = Doubt(remote.record.graph_id, "series" if entry.slot else "unseen")
+    changes: list[Change] = [DropOutbox(entry.number), *told_of(entry), PutDoubt(doubt)]
+    await bench.store.commit(bench.key, changes + sent(bench, entry, round_, b""))
+
+
+# --- what is told of a wish ----------------------------------------------------------------------
+
+
+def told_of(entry: OutboxEntry) -> list[Change]:
+    """Nothing any more: it is sent, or asked for anew."""
+    return [PutProblems(_subject(entry))]
+
+
+def _subject(entry: OutboxEntry) -> str:
+    return f"*asked {entry.kind} {entry.slot} {entry.uid}"
+
+
+def notice_id(bench: Bench, entry: OutboxEntry) -> ProblemId:
+    """The id under which it is listed that a wish was not sent."""
+    calendar = bench.calendar
+    return problem_id(
+        calendar.account, calendar.id, entry.uid, "notice", f"{entry.kind}-not-sent", entry.slot
+    )
+
+
+async def _tell(bench: Bench, entry: OutboxEntry, reason: str) -> None:
+    calendar = bench.calendar
+    known = (await bench.store.items(bench.key, [entry.uid])).get(entry.uid)
+    summary = known.base_local.master.subject if known and known.base_local else ""
+    what = RESPONSES.get(entry.action, entry.kind)
+    of = f" of {entry.slot}" if entry.slot else ""
+    problem = Problem(
+        id=notice_id(bench, entry),
+        kind="notice",
+        code=f"{entry.kind}-not-sent",
+        needs_person=False,
+        account=calendar.account,
+        calendar=calendar.name,
+        uid=entry.uid,
+        file=str(known.file or "") if known else "",
+        summary=summary,
+        line=0,
+        reason=f"{what!r}{of} was not sent: {reason}",
+        hint="`syncd discard ID` takes it off the list; give the command again if you mean it.",
+        since=bench.clock.now(),
+    )
+    changes: list[Change] = [DropOutbox(entry.number), PutProblems(_subject(entry), (problem,))]
+    await bench.store.commit(bench.key, changes)
+
+
+# --- how it is seen ------------------------------------------------------------------------------
+
+
+def is_seen(entry: OutboxEntry, answer: Answer) -> bool:
+    """
+    Whether an event shows that a wish took effect.
+
+    Args: answer: to a GET of the event; a declined or cancelled one leaves the calendar.
+    Raises: msgspec.DecodeError: it is no event.
+    """
+    if answer.status == 404:
+        return entry.kind == "cancel" or entry.action == "decline"
+    if not 200 <= answer.status < 300:
+        return False
+    event = decode_event(answer.body)
+    match entry.kind:
+        case "respond":
+            said = event.response_status.response if event.response_status else ""
+            return said == RESPONSES[entry.action]
+        case "cancel":
+            return bool(event.is_cancelled)
+        case "forward":
+            return _has_everyone(entry, event)
+        case _:
+            return False
+
+
+def _has_everyone(entry: OutboxEntry, event: RemoteEvent) -> bool:
+    """Whether those it was forwarded to are on the list: an organizer sees them there."""
+    listed = {
+        (one.email_address.address or "").casefold()
+        for one in event.attendees or ()
+        if one.email_address is not None
+    }
+    return event.is_organizer is not False and {one.casefold() for one in entry.mails} <= listed

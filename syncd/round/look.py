@@ -112,13 +112,10 @@ def _sort_files(
     names: Mapping[FileName, Uid],
     missing: frozenset[FileName],
 ) -> None:
-    holds = {one.seen.name: one.uid for one in files}
+    holds = {one.seen.name: _held_uid(one, records, names) for one in files}
     emptied: dict[Uid, _File] = {}
     for one in sorted(files, key=lambda f: (f.seen.stat.mtime_ns, f.seen.name)):
-        uid = one.uid
-        if one.trouble is not None and uid not in records:
-            # A UID that is cut off, or gone: then it is the item that the file was of.
-            uid = names.get(one.seen.name, uid)
+        uid = holds[one.seen.name]
         if uid is None and one.seen.name in names:
             emptied[names[one.seen.name]] = one
             continue
@@ -126,7 +123,7 @@ def _sort_files(
             state.loose.append(_loose_problem(bench, one))
             continue
         known = records.get(uid)
-        if _is_duplicate(state, uid, one.seen.name, known, missing, holds):
+        if _is_duplicate(state, uid, one.seen, known, missing, holds):
             state.loose.append(_duplicate_problem(bench, one, uid))
             continue
         if one.trouble is not None:
@@ -144,20 +141,32 @@ def _sort_files(
             state.broken[uid] = one.seen, Unreadable("not-an-event", 0, reason)
 
 
+def _held_uid(
+    one: _File, records: Mapping[Uid, ItemRecord], names: Mapping[FileName, Uid]
+) -> Uid | None:
+    """A UID that is cut off, or gone: then it is the item that the file was of."""
+    if one.trouble is not None and one.uid not in records:
+        return names.get(one.seen.name, one.uid)
+    return one.uid
+
+
 def _is_duplicate(
     state: LocalState,
     uid: Uid,
-    name: FileName,
+    seen: FileSeen,
     known: ItemRecord | None,
     missing: frozenset[FileName],
     holds: Mapping[FileName, Uid | None],
 ) -> bool:
-    """Whether another file, which is still there and still holds it, has the UID already."""
+    """Whether another file, which is still there, has the UID already."""
     if uid in state.files or uid in state.broken:
         return True
-    if known is None or known.file is None or known.file == name:
+    if known is None or known.file is None or known.file in (seen.name, *missing):
         return False
-    return known.file not in missing and holds.get(known.file, uid) == uid
+    held = holds.get(known.file, uid)
+    # A file that holds no event by now was overwritten, or its item took another name. Whoever says
+    # something else than the item did is no such name, but a copy, and perhaps an old one.
+    return held == uid or (held is None and seen.data != known.content)
 
 
 def _loose_problem(bench: Bench, one: _File) -> Problem:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from syncd.shell.config_model import MailPolicy
 from syncd.simulator.faults import FaultKind, Faults
 from tests.rounds.world import event, ics, world
@@ -209,3 +211,27 @@ async def test_a_copy_of_a_file_does_not_bring_its_event_back(tmp_path: Path) ->
         await w.decide(problem, "local")
         assert await w.code() == 0
         assert [one.values["subject"] for one in w.box.items(w.calendar)] == ["Review"]
+
+
+@pytest.mark.parametrize("broken", [b"", b"BEGIN:VCALENDAR\r\nnonsense", b"BEGIN:VCALEN"])
+async def test_an_old_copy_does_not_take_the_place_of_a_file_that_broke(
+    tmp_path: Path, broken: bytes
+) -> None:
+    """A copy from before a guest was invited: that guest would be told that it is off."""
+    send = MailPolicy("send", "send", "send", "send")
+    async with world(tmp_path, mail=send) as w:
+        made = w.box.create(w.calendar, event("Plan", "2026-03-05T10:00:00", "2026-03-05T11:00:00"))
+        assert await w.code() == 0
+        (w.folder / "copy.ics").write_bytes(w.path("Plan").read_bytes())
+        guest = {"emailAddress": {"address": "bob@example.org"}, "type": "required"}
+        w.box.patch(made.id, {"attendees": [guest]})
+        await w.code()
+        [file] = [one for one in w.folder.glob("*.ics") if b"bob@" in one.read_bytes()]
+        file.write_bytes(broken)
+
+        assert await w.code() == 4
+        assert await w.code() == 4
+
+        assert w.mails() == []
+        assert len(made.item.values["attendees"]) == 1
+        assert {one.code for one in await w.store.problems()} >= {"duplicate-uid"}

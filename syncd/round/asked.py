@@ -14,7 +14,7 @@ from typing import Final, assert_never
 
 from syncd.core.decide import Remote
 from syncd.core.errors import LoginNeeded, SyncdError
-from syncd.core.ids import GraphId, ProblemId, RoundId, Uid
+from syncd.core.ids import GraphId, RoundId, Uid
 from syncd.core.plan import problem_id
 from syncd.core.state import (
     Change,
@@ -34,7 +34,7 @@ from syncd.round.reconcile import remote_of
 from syncd.round.requests import occurrence_of, request_of
 from syncd.round.versions import sent
 
-__all__ = ["RESPONSES", "CarriedOut", "carry_out", "is_seen", "notice_id", "told_of"]
+__all__ = ["RESPONSES", "CarriedOut", "carry_out", "is_seen", "subject_of", "told_of"]
 
 RESPONSES: Final = {
     "accept": "accepted",
@@ -145,19 +145,12 @@ async def _settle(bench: Bench, entry: OutboxEntry, remote: Remote, round_: Roun
 
 def told_of(entry: OutboxEntry) -> list[Change]:
     """Nothing any more: it is sent, or asked for anew."""
-    return [PutProblems(_subject(entry))]
+    return [PutProblems(subject_of(entry))]
 
 
-def _subject(entry: OutboxEntry) -> str:
+def subject_of(entry: OutboxEntry) -> str:
+    """Under what it is listed that a wish was not sent."""
     return f"*asked {entry.kind} {entry.slot} {entry.uid}"
-
-
-def notice_id(bench: Bench, entry: OutboxEntry) -> ProblemId:
-    """The id under which it is listed that a wish was not sent."""
-    calendar = bench.calendar
-    return problem_id(
-        calendar.account, calendar.id, entry.uid, "notice", f"{entry.kind}-not-sent", entry.slot
-    )
 
 
 async def _tell(bench: Bench, entry: OutboxEntry, reason: str) -> None:
@@ -167,7 +160,9 @@ async def _tell(bench: Bench, entry: OutboxEntry, reason: str) -> None:
     what = RESPONSES.get(entry.action, entry.kind)
     of = f" of {entry.slot}" if entry.slot else ""
     problem = Problem(
-        id=notice_id(bench, entry),
+        id=problem_id(
+            calendar.account, calendar.id, entry.uid, "notice", f"{entry.kind}-not-sent", entry.slot
+        ),
         kind="notice",
         code=f"{entry.kind}-not-sent",
         needs_person=False,
@@ -181,7 +176,7 @@ async def _tell(bench: Bench, entry: OutboxEntry, reason: str) -> None:
         hint="`syncd discard ID` takes it off the list; give the command again if you mean it.",
         since=bench.clock.now(),
     )
-    changes: list[Change] = [DropOutbox(entry.number), PutProblems(_subject(entry), (problem,))]
+    changes: list[Change] = [DropOutbox(entry.number), PutProblems(subject_of(entry), (problem,))]
     await bench.store.commit(bench.key, changes)
 
 

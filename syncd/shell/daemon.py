@@ -47,6 +47,7 @@ from syncd.shell.actions import (
     sync_now,
     tidy_history,
 )
+from syncd.shell.asking import plan_wish, wish_for, wish_in
 from syncd.shell.control import serving
 from syncd.shell.forgetting import forget
 from syncd.shell.mailbox import CalendarReport, Mailbox, exit_code
@@ -658,6 +659,8 @@ class Daemon:
                 return await self._decide(problem, kind, request.get("exact"))
             case {"do": "restore" | "undo" as kind, "what": str(what), "exact": str(exact)}:
                 return await self._go_back(kind, what, exact)
+            case {"do": "wish", "asked": dict(asked), "exact": str(exact)}:
+                return await self._wish(asked, exact)
             case {"do": "forget", "account": str(account), "calendar": str(calendar)}:
                 return await self._forget(account, calendar)
             case _:
@@ -697,6 +700,17 @@ class Daemon:
         for keeper in self.keepers.values():
             keeper.touch({one["folder"] for one in done if one["account"] == keeper.name})
         return {"exit": int(ExitCode.OK), "done": done}
+
+    async def _wish(self, asked: dict[str, Any], exact: str) -> dict[str, Any]:
+        """Journal what a person asked for between the rounds of its account, and carry it out."""
+        wanted = wish_in(asked)
+        planned = await plan_wish(self._workshop.config, self._workshop.store, wanted)
+        keeper = self.keepers.get(planned.calendar.account)
+        async with keeper.lock if keeper is not None else nullcontext():
+            outcome = await wish_for(self._workshop, wanted, exact)
+            if keeper is not None:
+                await keeper.visited(outcome.reports)
+        return outcome.as_json()
 
     async def _forget(self, account: str, calendar: str) -> dict[str, Any]:
         """Forget a calendar between the rounds of its account, where it is one of ours."""

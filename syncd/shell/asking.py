@@ -1,0 +1,253 @@
+"""
+What people ask of a meeting by a command: found, journaled, and carried out by the next round.
+
+Knows which event is meant by the beginning of a UID or by words, and what became of a wish. Asking
+and carrying out are the same whether the daemon does it or the command itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final, Literal
+
+import msgspec
+
+from syncd.core.errors import CommandError
+from syncd.core.event import effective
+from syncd.core.ids import Uid
+from syncd.core.plan import exactly
+from syncd.core.search import Query
+from syncd.core.state import CalendarRecord, ItemRecord, OutboxEntry, PutProblems, RemoteRecord
+from syncd.core.wire.graph import RemoteEvent, decode_event, exception_slots, read_item
+from syncd.core.wishes import Answering, Meeting, Wish, cancelled, forwarded, responded
+from syncd.core.zones import UTC_ZONE
+from syncd.round.asked import subject_of
+from syncd.shell.actions import sync_now
+from syncd.shell.config import Config
+from syncd.shell.mailbox import CalendarReport, rules_of
+from syncd.shell.way_back import owner_of, uid_named
+from syncd.shell.workshop import Workshop
+from syncd.store.store import Store
+
+__all__ = ["Asked", "Outcome", "Planned", "plan_wish", "wish_for", "wish_in"]
+
+SHOWN: Final = 5
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What a person typed: `uid` is the beginning of one, `words` are looked for instead.
+
+    `calendar` is `ACCOUNT/NAME`, "" where any is meant; `occurrence` a day, "" for all of it;
+    `propose` two wall times in the mailbox's zone.
+    """
+
+    kind: str
+    uid: str = ""
+    words: str = ""
+    calendar: str = ""
+    occurrence: str = ""
+    answer: str = ""
+    comment: str = ""
+    propose: tuple[datetime, datetime] | None = None
+    sends: bool = True
+    to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A wish and the event that it is about; `exact` is what a person agrees to."""
+
+    calendar: CalendarRecord
+    uid: Uid
+    slot: str
+    summary: str
+    wish: Wish
+
+    @property
+    def exact(self) -> str:
+        """A digest of precisely what would be sent, and to whom."""
+        wish = self.wish
+        about = [self.calendar.account, self.calendar.id, self.uid, self.slot]
+        return exactly([*about, wish.kind, wish.action, dict(wish.body), wish.mails])
+
+
+State = Literal["sent", "kept", "doubt", "not-sent"]
+"""`kept`: the service cannot be reached, and it goes when it can; `doubt`: its answer was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a wish; `reason` says why it was not, or not yet, sent."""
+
+    state: State
+    reason: str
+    reports: Sequence[CalendarReport]
+
+    def as_json(self) -> dict[str, str]:
+        """`{state, reason}`."""
+        return {"state": self.state, "reason": self.reason}
+
+
+async def plan_wish(config: Config, store: Store, asked: Asked) -> Planned:
+    """
+    What would be sent.
+
+    Raises: CommandError: no such event or several, it takes no such wish, or the policy no mail.
+    """
+    calendar, record = await _found(store, asked)
+    account = config.accounts.get(calendar.account)
+    if account is None:
+        raise CommandError(f"account {calendar.account!r} is not in the configuration any more")
+    rules = rules_of(account.sync_for(calendar.name))
+    if not rules.two_way:
+        raise CommandError(f'{calendar.name!r} is followed one way (direction = "pull")')
+    owner = await owner_of(config, store, calendar.account)
+    remote = await _remote(store, calendar, record)
+    event = decode_event(remote.raw)
+    slot = date.fromisoformat(asked.occurrence) if asked.occurrence else None
+    meeting = Meeting(read_item(event, owner), event, owner, slot)
+    if slot is not None and slot in meeting.item.overrides:
+        meeting = Meeting(meeting.item, _exception(event, slot, meeting), owner, slot)
+    match asked.kind:
+        case "respond":
+            how = Answering(
+                asked.answer, asked.comment, asked.propose, str(owner.zone or UTC_ZONE), asked.sends
+            )
+            wish = responded(meeting, how, rules.mail)
+        case "cancel":
+            wish = cancelled(meeting, asked.comment, rules.mail)
+        case "forward":
+            wish = forwarded(meeting, asked.to, asked.comment, rules.mail)
+        case _:
+            raise CommandError(f"{asked.kind!r} is nothing that can be asked for")
+    shown = effective(meeting.item, slot) if slot is not None else meeting.item.master
+    return Planned(calendar, record.uid, asked.occurrence, shown.subject, wish)
+
+
+def _exception(event: RemoteEvent, slot: date, meeting: Meeting) -> RemoteEvent:
+    return exception_slots(event, meeting.owner).get(slot, event)
+
+
+async def _remote(store: Store, calendar: CalendarRecord, record: ItemRecord) -> RemoteRecord:
+    found = await store.remotes_by_uid(calendar.key, [record.uid])
+    for one in found.get(record.uid, ()):
+        if one.graph_id == record.graph_id:
+            return one
+    raise CommandError(
+        "the event is not on the service by now",
+        hint="`syncd sync` brings both sides in step; try again after it.",
+    )
+
+
+async def _found(store: Store, asked: Asked) -> tuple[CalendarRecord, ItemRecord]:
+    """The followed item that is meant, in the one calendar that has it."""
+    wanted = await uid_named(store, asked.uid) if asked.uid else None
+    query = Query.of(asked.words)
+    found: list[tuple[CalendarRecord, ItemRecord]] = []
+    for calendar in await store.calendars():
+        if calendar.status != "active" or not _is_meant(calendar, asked.calendar):
+            continue
+        if wanted is not None:
+            items = list((await store.items(calendar.key, [wanted])).values())
+        else:
+            items = [one for one in await store.all_items(calendar.key) if _has(one, query)]
+        found += [(calendar, one) for one in items if one.graph_id and not one.local_only]
+    if len(found) == 1:
+        return found[0]
+    raise _unclear(found, asked)
+
+
+def _is_meant(calendar: CalendarRecord, written: str) -> bool:
+    return written in ("", calendar.name, f"{calendar.account}/{calendar.name}")
+
+
+def _has(item: ItemRecord, query: Query) -> bool:
+    return item.base_remote is not None and bool(query.slots(item.base_remote))
+
+
+def _unclear(found: Sequence[tuple[CalendarRecord, ItemRecord]], asked: Asked) -> CommandError:
+    what = repr(asked.uid or asked.words)
+    if not found:
+        return CommandError(
+            f"{what} names no event that is on the service",
+            hint="`syncd agenda` and `syncd search` show what there is.",
+        )
+    shown = [f"{one.uid} ({calendar.name})" for calendar, one in found[:SHOWN]]
+    more = ", …" if len(found) > SHOWN else ""
+    return CommandError(
+        f"{what} may be any of {', '.join(shown)}{more}",
+        hint="Write its UID, or say which calendar with --calendar.",
+    )
+
+
+def wish_in(data: object) -> Asked:
+    """What another process asks for. Raises: CommandError: it is not to be understood."""
+    try:
+        return msgspec.convert(data, Asked)
+    except msgspec.ValidationError as error:
+        raise CommandError(f"this cannot be asked for: {error}") from None
+
+
+async def wish_for(workshop: Workshop, asked: Asked, exact: str) -> Outcome:
+    """
+    Journal a wish and let a round carry it out.
+
+    Args: exact: `Planned.exact` as it was shown to the person.
+    Raises: CommandError: it is another matter than was shown.
+    """
+    planned = await plan_wish(workshop.config, workshop.store, asked)
+    if planned.exact != exact:
+        raise CommandError(
+            "the event changed since this was shown; nothing was done",
+            hint="Run the command again.",
+        )
+    entry = _entry(planned, workshop)
+    key = planned.calendar.key
+    # What was told of the same wish before is not about this one.
+    await workshop.store.commit(key, [PutProblems(subject_of(entry))])
+    await workshop.store.new_outbox(key, [entry])
+    reports = await sync_now(workshop, [f"{planned.calendar.account}/{planned.calendar.name}"])
+    trouble = next((one.trouble for one in reports if one.trouble is not None), None)
+    state, reason = await _became(workshop.store, planned, entry, str(trouble or ""))
+    return Outcome(state, reason, reports)
+
+
+def _entry(planned: Planned, workshop: Workshop) -> OutboxEntry:
+    wish = planned.wish
+    return OutboxEntry(
+        number=0,
+        uid=planned.uid,
+        kind=wish.kind,
+        slot=planned.slot,
+        graph_id=None,
+        action=wish.action,
+        body=msgspec.json.encode(wish.body),
+        transaction_id=None,
+        state="ready",
+        since=workshop.clock.now(),
+        keys=(),
+        expects=None,
+        before_etag="",
+        mails=wish.mails,
+        mail_kind=wish.mail_class,
+    )
+
+
+async def _became(
+    store: Store, planned: Planned, entry: OutboxEntry, trouble: str
+) -> tuple[State, str]:
+    key, same = planned.calendar.key, (entry.uid, entry.kind, entry.slot, entry.body)
+
+    def is_it(one: OutboxEntry) -> bool:
+        return (one.uid, one.kind, one.slot, one.body) == same
+
+    if any(is_it(one) for one in await store.asked(key)):
+        return "kept", trouble
+    if any(is_it(one) for one in await store.outbox(key)):
+        return "doubt", trouble
+    for told in await store.problems(key, subject=subject_of(entry)):
+        return "not-sent", told.reason
+    return "sent", ""

@@ -1,0 +1,277 @@
+"""`respond`, `cancel`, `forward`: what is shown, what is sent, and what is kept for later."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd.shell.commands.run import run_daemon
+from syncd.shell.config import load_config
+from syncd.simulator.folders import Person
+from tests.shell.cli_world import ME, TOMORROW, Done, World, at, guest, world
+from tests.shell.test_daemon import Facts
+
+CAROL = Person("Carol", "carol@example.org")
+SERIES = {
+    "pattern": {"type": "daily", "interval": 1},
+    "range": {"type": "numbered", "startDate": str(TOMORROW), "numberOfOccurrences": 3},
+}
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[World]:
+    """Carol's invitation, a meeting of one's own with Bob, and one of three days; synced."""
+    with world(tmp_path) as made:
+        body = {"subject": "Invitation", "start": at("10:00"), "end": at("11:00")}
+        made.mailbox.receive(
+            made.mailbox.default_calendar.id, body | {"attendees": [guest(ME)]}, CAROL
+        )
+        made.event("Meeting", attendees=[guest("bob@example.org")])
+        made.event("Series", attendees=[guest("bob@example.org")], recurrence=SERIES)
+        made.event("Alone")
+        assert made.syncd("sync").code == 0
+        yield made
+
+
+def mails(here: World) -> list[tuple[str, str, str, str]]:
+    return [
+        (one.kind, one.subject, ",".join(one.to), one.comment)
+        for one in here.service.ledger
+        if one.actor == "api"
+    ]
+
+
+def uid_of(here: World, subject: str) -> str:
+    found: list[dict[str, Any]] = here.syncd("search", subject, "--json").json
+    return str(found[0]["uid"])
+
+
+def the(here: World, *words: str) -> Done:
+    """A command about an event that is found by its words."""
+    command, words_, *rest = words
+    return here.syncd(command, *rest, "--match", words_)
+
+
+def offline(here: World) -> None:
+    """Nobody listens at the address that the configuration names."""
+    config = here.config.read_text()
+    here.config.write_text(config.replace(here.server.base_url, "http://127.0.0.1:9/v1.0"))
+
+
+def online(here: World) -> None:
+    config = here.config.read_text()
+    here.config.write_text(config.replace("http://127.0.0.1:9/v1.0", here.server.base_url))
+
+
+def test_an_invitation_is_accepted_with_words(here: World) -> None:
+    """The policy lets answers go: nobody is asked. The file says so at once."""
+    done = the(here, "respond", "Invitation", "accept", "--comment", "Gladly")
+
+    assert (done.code, done.err) == (0, "")
+    assert "accept: one mail each to 1 person\n  carol@example.org\n" in done.out
+    assert done.out.endswith("Done.\n")
+    assert mails(here) == [("response", "Invitation", "carol@example.org", "Gladly")]
+    [file] = [one for one in here.files() if b"Invitation" in one.read_bytes()]
+    assert b"PARTSTAT=ACCEPTED" in file.read_bytes()
+
+
+def test_a_uid_may_be_shortened(here: World) -> None:
+    uid = uid_of(here, "Invitation")
+    others = [uid_of(here, name) for name in ("Meeting", "Series", "Alone")]
+    short = next(
+        uid[:n] for n in range(1, len(uid)) if not any(o.startswith(uid[:n]) for o in others)
+    )
+
+    assert here.syncd("respond", short, "decline").code == 0
+
+    assert [kind for kind, *_ in mails(here)] == ["response"]
+    assert not [one for one in here.files() if b"Invitation" in one.read_bytes()]
+
+
+def test_words_that_fit_several_events_choose_none(here: World) -> None:
+    done = here.syncd("cancel", "--match", "bob", "--yes")
+
+    assert done.code == 2
+    assert "'bob' may be any of" in done.err
+    assert mails(here) == []
+
+
+@pytest.mark.parametrize("words", [(), ("uid", "--match", "x")])
+def test_an_event_is_named_once(here: World, words: tuple[str, ...]) -> None:
+    done = here.syncd("cancel", *words, "--yes")
+
+    assert done.code == 2
+    assert "say which event is meant, once" in done.err
+
+
+def test_another_time_is_proposed(here: World) -> None:
+    span = f"{TOMORROW}T14:00/15:00"
+    done = the(here, "respond", "Invitation", "tentative", "--propose", span)
+
+    assert done.code == 0
+    assert f"proposed: {TOMORROW}T14:00:00 to {TOMORROW}T15:00:00" in done.out
+    assert [kind for kind, *_ in mails(here)] == ["response"]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("accept", "--propose", f"{TOMORROW}T14:00/15:00"), "not with `accept`"),
+        (("tentative", "--propose", f"{TOMORROW}T15:00/14:00"), "ends before it begins"),
+        (("tentative", "--propose", "tomorrow"), "is no span"),
+        (("decline", "--no-send", "--comment", "Sorry"), "(--no-send)"),
+        (("accept", "--occurrence", str(TOMORROW)), "this is no series"),
+        (("accept", "--occurrence", "someday"), "is no day"),
+    ],
+)
+def test_an_answer_that_makes_no_sense_is_not_sent(
+    here: World, words: tuple[str, ...], reason: str
+) -> None:
+    done = the(here, "respond", "Invitation", *words)
+
+    assert done.code == 2
+    assert reason in done.err
+    assert mails(here) == []
+
+
+def test_an_answer_may_tell_nobody(here: World) -> None:
+    done = the(here, "respond", "Invitation", "accept", "--no-send")
+
+    assert done.code == 0
+    assert "accept: nobody is mailed" in done.out
+    assert mails(here) == []
+    [file] = [one for one in here.files() if b"Invitation" in one.read_bytes()]
+    assert b"PARTSTAT=ACCEPTED" in file.read_bytes()
+
+
+def test_ones_own_event_is_not_answered(here: World) -> None:
+    done = the(here, "respond", "Alone", "accept")
+
+    assert done.code == 2
+    assert "an event of your own" in done.err
+
+
+def test_a_meeting_is_cancelled_once_a_person_says_yes(here: World) -> None:
+    asked = the(here, "cancel", "Meeting", "--comment", "Ill")
+    assert (asked.code, mails(here)) == (2, [])
+    assert "Say --yes if you mean it" in asked.err
+
+    done = the(here, "cancel", "Meeting", "--comment", "Ill", "--yes")
+
+    assert done.code == 0
+    assert mails(here) == [("cancellation", "Meeting", "bob@example.org", "Ill")]
+    assert here.subjects() == ["Alone", "Invitation", "Series"]
+    assert not [one for one in here.files() if b"SUMMARY:Meeting" in one.read_bytes()]
+
+
+def test_one_day_of_a_series_is_cancelled(here: World) -> None:
+    done = the(here, "cancel", "Series", "--occurrence", str(TOMORROW), "--yes")
+
+    assert done.code == 0
+    assert [kind for kind, *_ in mails(here)] == ["cancellation"]
+    [file] = [one for one in here.files() if b"SUMMARY:Series" in one.read_bytes()]
+    assert b"EXDATE" in file.read_bytes()
+
+
+def test_a_day_that_the_series_does_not_have_is_refused(here: World) -> None:
+    done = the(here, "cancel", "Series", "--occurrence", "2001-01-01", "--yes")
+
+    assert done.code == 2
+    assert "no occurrence on 2001-01-01" in done.err
+
+
+def test_somebody_elses_meeting_is_not_cancelled(here: World) -> None:
+    done = the(here, "cancel", "Invitation", "--yes")
+
+    assert done.code == 2
+    assert "only its organizer" in done.err
+
+
+def test_a_meeting_is_forwarded_to_several(here: World) -> None:
+    to = "dan@example.org,eve@example.org"
+    done = the(here, "forward", "Meeting", "--to", to, "--comment", "Join us", "--yes")
+
+    assert done.code == 0
+    assert "one mail each to 2 people" in done.out
+    told = {address for _, _, addresses, _ in mails(here) for address in addresses.split(",")}
+    assert told == {"dan@example.org", "eve@example.org"}
+
+
+def test_what_is_no_address_gets_nothing(here: World) -> None:
+    done = the(here, "forward", "Meeting", "--to", "dan", "--yes")
+
+    assert done.code == 2
+    assert "'dan' is no address" in done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("respond", "Invitation", "accept"),
+        ("cancel", "Meeting"),
+        ("forward", "Meeting", "--to", "dan@example.org"),
+    ],
+)
+class TestEach:
+    """What holds for each of them."""
+
+    def test_a_dry_run_sends_nothing(self, here: World, words: tuple[str, ...]) -> None:
+        done = the(here, *words, "--dry-run")
+
+        assert done.code == 0
+        assert "one mail each to 1 person" in done.out
+        assert mails(here) == []
+        assert here.syncd("sync").code == 0
+        assert mails(here) == []
+
+    def test_it_says_all_of_it_to_programs(self, here: World, words: tuple[str, ...]) -> None:
+        told = the(here, *words, "--yes", "--json").json
+
+        assert (told["state"], told["reason"], len(told["to"])) == ("sent", "", 1)
+        assert told["calendar"] == "Calendar"
+
+    def test_it_is_kept_while_the_service_cannot_be_reached(
+        self, here: World, words: tuple[str, ...]
+    ) -> None:
+        """Said on a train, and sent once when the network is back."""
+        offline(here)
+        done = the(here, *words, "--yes", "--json")
+        assert (done.code, done.json["state"]) == (0, "kept")
+        [status] = here.syncd("status", "--json").json["calendars"]
+        assert status["pending"] == 1
+        assert mails(here) == []
+        online(here)
+
+        assert here.syncd("sync").code == 0
+        assert here.syncd("sync").code == 0
+
+        assert len(mails(here)) == 1
+
+    def test_the_policy_may_forbid_it(self, here: World, words: tuple[str, ...]) -> None:
+        rules = ", ".join(
+            f'{one} = "never"' for one in ("invitations", "cancellations", "responses")
+        )
+        here.configure(f"[sync]\nmail = {{ {rules} }}")
+
+        done = the(here, *words, "--yes")
+
+        assert done.code == 2
+        assert "lets no such mail go" in done.err
+        assert mails(here) == []
+
+    def test_a_running_daemon_does_it(self, here: World, words: tuple[str, ...]) -> None:
+        async def daemon() -> Done:
+            stop, facts = asyncio.Event(), Facts()
+            running = asyncio.create_task(run_daemon(load_config(here.config), stop, observe=facts))
+            await facts.until(lambda: bool(facts.named("daemon.ready")))
+            done = await asyncio.to_thread(the, here, *words, "--yes")
+            stop.set()
+            await running
+            return done
+
+        done = asyncio.run(daemon())
+
+        assert (done.code, done.err) == (0, "")
+        assert len(mails(here)) == 1

@@ -46,6 +46,12 @@ COMMANDS: Final[Mapping[str, str]] = {
     "cancel": "meetings",
     "forward": "meetings",
     "calendars": "calendars",
+    "groups": "groups",
+    "categories": "categories",
+    "rooms": "rooms",
+    "free-busy": "free_busy",
+    "find-time": "find_time",
+    "reminders": "reminders",
     "simulate": "simulate",
     "demo": "simulate",
 }
@@ -67,7 +73,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"syncd.shell.commands.{COMMANDS[cmd_name]}")
-        found: click.Command = getattr(module, f"{cmd_name}_command")
+        found: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return found
 
     def resolve_command(

@@ -49,10 +49,12 @@ from syncd.shell.actions import (
 )
 from syncd.shell.asking import plan_wish, wish_for, wish_in
 from syncd.shell.control import serving
+from syncd.shell.directory_changes import carry_out
 from syncd.shell.forgetting import forget
 from syncd.shell.mailbox import CalendarReport, Mailbox, exit_code
 from syncd.shell.notify import Notifier
 from syncd.shell.schedule import Agenda, Done, Failed, Outcome, Pace, Tick
+from syncd.shell.scheduling import write_meeting
 from syncd.shell.workshop import Workshop
 from syncd.store.store import Store
 from syncd.vdir.watch import Everything, FolderWatch, Touched
@@ -663,6 +665,10 @@ class Daemon:
                 return await self._wish(asked, exact)
             case {"do": "forget", "account": str(account), "calendar": str(calendar)}:
                 return await self._forget(account, calendar)
+            case {"do": "directory", "account": str(account), "wish": dict(wish)}:
+                return await self._change(account, wish)
+            case {"do": "meeting", "account": str(account), "calendar": str(calendar), **rest}:
+                return await self._write_meeting(account, calendar, rest)
             case _:
                 raise CommandError(
                     "the daemon does not know this request",
@@ -717,6 +723,28 @@ class Daemon:
         keeper = self.keepers.get(AccountName(account))
         async with keeper.lock if keeper is not None else nullcontext():
             return await forget(self._workshop, account, calendar)
+
+    async def _change(self, account: str, wish: dict[str, Any]) -> dict[str, Any]:
+        """Change calendars, groups or categories between rounds; new calendars begin at once."""
+        keeper = self.keepers.get(AccountName(account))
+        async with keeper.lock if keeper is not None else nullcontext():
+            done = await carry_out(self._workshop, account, wish)
+            if keeper is not None:
+                await keeper.visited(())
+                keeper.touch({done["folder"]})
+        return done
+
+    async def _write_meeting(
+        self, account: str, calendar: str, rest: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Write a new meeting's file between rounds; the next one reads it."""
+        keeper = self.keepers.get(AccountName(account))
+        async with keeper.lock if keeper is not None else nullcontext():
+            uid, text = str(rest.get("uid")), str(rest.get("text"))
+            done = await write_meeting(self._workshop, account, calendar, uid, text)
+        if keeper is not None:
+            keeper.touch({done["folder"]})
+        return done
 
     async def _visit(
         self, accounts: Collection[str], work: Callable[[], Awaitable[list[CalendarReport]]]

@@ -1,8 +1,8 @@
 """
-`calendars`: which calendars are known, and an end to those that went.
+`calendars`: which calendars are known, an end to those that went, and changes in the mailbox.
 
-Knows how they are listed and what forgetting one would do. It is carried out by the daemon or,
-where none is running, by this process.
+Knows how they and their shares are listed and what forgetting one would do. What is done is carried
+out by the daemon or, where none is running, by this process.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from syncd.core.errors import CommandError
 from syncd.shell.commands.common import (
     Invocation,
     ask,
@@ -22,9 +23,13 @@ from syncd.shell.commands.common import (
     through_workshop,
     yes_option,
 )
+from syncd.shell.commands.directory import account_option, change, dry_option, reading
 
 if TYPE_CHECKING:
+    from syncd.core.ids import AccountName
+    from syncd.core.wire.dialects.graph_directory import Permission, Role
     from syncd.shell.config_model import Config
+    from syncd.shell.directory import Directory
     from syncd.shell.forgetting import Known
 
 __all__ = ["calendars_command"]
@@ -34,7 +39,11 @@ __all__ = ["calendars_command"]
 @json_option
 @click.pass_context
 def calendars_command(ctx: click.Context, as_json: bool) -> int:
-    """List the calendars that are known; forget one that went."""
+    """
+    List the calendars that are known; make, change, share and delete them; forget one that went.
+
+    CALENDAR is [ACCOUNT/]NAME, of any calendar in the mailbox.
+    """
     if ctx.invoked_subcommand is not None:
         return 0
     invocation: Invocation = ctx.obj
@@ -125,3 +134,210 @@ def _print_effect(config: Config, one: Known) -> None:
     say(f"{one.target}: {one.why_not}", "bold")
     say(f"  forgotten: {', '.join(told)}; versions stay in `syncd log` as long as others")
     say(f"  kept: every file in {config.export_dir / one.record.account / one.record.folder}")
+
+
+# --- changes in the mailbox ----------------------------------------------------------------------
+
+
+@calendars_command.command("create")
+@click.argument("name", metavar="[ACCOUNT/]NAME")
+@click.option("--group", default="", metavar="GROUP", help="The calendar group to put it into.")
+@click.option("--color", default="", metavar="COLOR", help="One of Outlook's calendar colours.")
+@account_option
+@dry_option
+@pass_invocation
+def create_command(
+    invocation: Invocation, name: str, group: str, color: str, account: str | None, dry_run: bool
+) -> int:
+    """Make a calendar; its folder appears at the next sync, or at once where the daemon runs."""
+    from syncd.shell.directory import split_calendar
+    from syncd.shell.directory_changes import CreateCalendar
+
+    config = invocation.config()
+    chosen, name = split_calendar(config, name, account)
+    wish = CreateCalendar(name, group, _color(color) if color else "")
+    return run(change(config, chosen, wish, dry_run=dry_run))
+
+
+@calendars_command.command("rename")
+@click.argument("calendar")
+@click.argument("new")
+@account_option
+@dry_option
+@pass_invocation
+def rename_command(
+    invocation: Invocation, calendar: str, new: str, account: str | None, dry_run: bool
+) -> int:
+    """Give a calendar another name; its folder stays where it is."""
+    from syncd.shell.directory import split_calendar
+    from syncd.shell.directory_changes import RenameCalendar
+
+    config = invocation.config()
+    chosen, name = split_calendar(config, calendar, account)
+    return run(change(config, chosen, RenameCalendar(name, new), dry_run=dry_run))
+
+
+@calendars_command.command("color")
+@click.argument("calendar")
+@click.argument("color")
+@account_option
+@dry_option
+@pass_invocation
+def color_command(
+    invocation: Invocation, calendar: str, color: str, account: str | None, dry_run: bool
+) -> int:
+    """
+    Give a calendar another colour.
+
+    COLOR is one of Outlook's: auto, lightBlue, lightGreen, lightOrange, lightGray, lightYellow,
+    lightTeal, lightPink, lightBrown, lightRed, maxColor.
+    """
+    from syncd.shell.directory import split_calendar
+    from syncd.shell.directory_changes import ColorCalendar
+
+    config = invocation.config()
+    chosen, name = split_calendar(config, calendar, account)
+    return run(change(config, chosen, ColorCalendar(name, _color(color)), dry_run=dry_run))
+
+
+def _color(written: str) -> str:
+    from syncd.core.wire.dialects.graph_directory import CALENDAR_COLORS
+
+    for color in CALENDAR_COLORS:
+        if color.casefold() == written.casefold():
+            return color
+    raise CommandError(
+        f"there is no colour {written!r} for calendars",
+        hint=f"There is: {', '.join(CALENDAR_COLORS)}.",
+    )
+
+
+@calendars_command.command("default")
+@click.argument("calendar")
+@account_option
+@dry_option
+@pass_invocation
+def default_command(
+    invocation: Invocation, calendar: str, account: str | None, dry_run: bool
+) -> int:
+    """Make a calendar the one that Outlook puts new events and invitations into."""
+    from syncd.shell.directory import split_calendar
+    from syncd.shell.directory_changes import DefaultCalendar
+
+    config = invocation.config()
+    chosen, name = split_calendar(config, calendar, account)
+    return run(change(config, chosen, DefaultCalendar(name), dry_run=dry_run))
+
+
+@calendars_command.command("delete")
+@click.argument("calendar")
+@account_option
+@dry_option
+@yes_option
+@pass_invocation
+def delete_command(
+    invocation: Invocation, calendar: str, account: str | None, dry_run: bool, yes: bool
+) -> int:
+    """Delete a calendar in the mailbox, with every event in it; its folder stays."""
+    from syncd.shell.directory import split_calendar
+    from syncd.shell.directory_changes import DeleteCalendar
+
+    config = invocation.config()
+    chosen, name = split_calendar(config, calendar, account)
+    return run(change(config, chosen, DeleteCalendar(name), dry_run=dry_run, yes=yes))
+
+
+# --- shares --------------------------------------------------------------------------------------
+
+
+@calendars_command.command("share")
+@click.argument("calendar")
+@click.argument("address", required=False)
+@click.option("--role", metavar="ROLE", help="What they may do; the service mails new ones.")
+@click.option("--remove", is_flag=True, help="End their share.")
+@account_option
+@dry_option
+@yes_option
+@json_option
+@pass_invocation
+def share_command(
+    invocation: Invocation,
+    calendar: str,
+    address: str | None,
+    role: str | None,
+    remove: bool,
+    account: str | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """
+    List with whom a calendar is shared; give ADDRESS a role, or take it away.
+
+    ROLE is read, write, freeBusyRead, limitedRead, delegateWithoutPrivateEventAccess or
+    delegateWithPrivateEventAccess. Somebody new is mailed an invitation by the service.
+    """
+    from syncd.shell.directory import split_calendar
+    from syncd.shell.directory_changes import ShareCalendar, UnshareCalendar
+
+    config = invocation.config()
+    chosen, name = split_calendar(config, calendar, account)
+    _check_share(address, role, remove=remove)
+    if address is None:
+        return run(_shares(config, chosen, name, as_json=as_json))
+    if role is None:
+        wish = UnshareCalendar(name, address)
+        return run(change(config, chosen, wish, dry_run=dry_run, yes=yes))
+    return run(change(config, chosen, ShareCalendar(name, address, _role(role)), dry_run=dry_run))
+
+
+def _check_share(address: str | None, role: str | None, *, remove: bool) -> None:
+    if address is None and (role is not None or remove):
+        raise CommandError("--role and --remove need an address", hint="Name whom you mean.")
+    if address is not None and (role is not None) == remove:
+        raise CommandError(
+            "an address needs either --role or --remove",
+            hint="For example `--role read`; without an address the shares are listed.",
+        )
+
+
+def _role(written: str) -> Role:
+    from syncd.core.wire.dialects.graph_directory import ROLES
+
+    for role in ROLES:
+        if role.casefold() == written.casefold():
+            return role
+    raise CommandError(f"there is no role {written!r}", hint=f"There is: {', '.join(ROLES)}.")
+
+
+async def _shares(config: Config, account: AccountName, name: str, *, as_json: bool) -> int:
+    from syncd.shell.output import print_json, say, table
+
+    async def shares(directory: Directory) -> list[Permission]:
+        return await directory.permissions(await directory.calendar(name))
+
+    found = await reading(config, account, shares)
+    if as_json:
+        print_json([_share_to_json(one) for one in found])
+    elif not found:
+        say("Nobody is listed: only the owner of a calendar sees with whom it is shared.")
+    else:
+        rows = [(one.title, one.address, one.role, _place(one)) for one in found]
+        table(("who", "address", "role", ""), rows)
+    return 0
+
+
+def _place(one: Permission) -> str:
+    return "" if one.is_inside_organization is not False else "outside the organization"
+
+
+def _share_to_json(one: Permission) -> dict[str, Any]:
+    return {
+        "name": one.title,
+        "address": one.address,
+        "role": one.role or "",
+        "allowed_roles": list(one.allowed_roles or ()),
+        "inside_organization": one.is_inside_organization,
+        "removable": one.is_removable is not False,
+        "id": one.id,
+    }

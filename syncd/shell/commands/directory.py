@@ -1,0 +1,103 @@
+"""
+What the commands around a mailbox's calendars, groups, categories and rooms share.
+
+Knows that reading needs no lock, that a change is shown first where it asks or is a dry run, and
+that the daemon makes it where one runs. Knows no command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from syncd.shell.commands.common import PATIENCE_S, ask, confirmed, through_workshop
+
+if TYPE_CHECKING:
+    from syncd.core.ids import AccountName
+    from syncd.shell.config_model import Config
+    from syncd.shell.directory import Directory
+    from syncd.shell.directory_changes import Deed, Idle, Wish
+    from syncd.shell.workshop import Workshop
+
+__all__ = ["account_option", "change", "dry_option", "reading"]
+
+R = TypeVar("R")
+
+account_option = click.option(
+    "--account", metavar="NAME", help="Which account, where there are several."
+)
+dry_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+
+
+async def reading(
+    config: Config, account: AccountName, act: Callable[[Directory], Awaitable[R]]
+) -> R:
+    """Ask the service something, beside whatever else runs."""
+    from syncd.shell.directory import directory_of
+
+    return await _beside(config, lambda shop: act(directory_of(shop, account)))
+
+
+async def _beside(config: Config, act: Callable[[Workshop], Awaitable[R]]) -> R:
+    from syncd.shell.output import progress
+    from syncd.shell.workshop import Workshop
+
+    with progress("Asking the service …") as observe:
+        async with Workshop.open(config, observe, patience_s=PATIENCE_S, dry=True) as workshop:
+            return await act(workshop)
+
+
+async def change(
+    config: Config, account: AccountName, wish: Wish, *, dry_run: bool, yes: bool | None = None
+) -> int:
+    """
+    Fulfil a wish, by the daemon or by this process.
+
+    Args: yes: whether a person agreed beforehand; None: nobody has to.
+    """
+    from syncd.shell.directory_changes import Idle, decided, wish_to_json
+    from syncd.shell.output import say
+
+    wish_to_json(wish)  # refuses what no request can hold, before anything is asked
+    if dry_run or yes is not None:
+        shown = await _beside(config, lambda shop: decided(shop, account, wish))
+        _show(shown)
+        if isinstance(shown, Idle):
+            return 0
+        if dry_run or not confirmed("Do it?", yes=bool(yes)):
+            say("Nothing was done.")
+            return 0
+        wish = shown.wish
+    await _make(config, account, wish, again=yes is None)
+    return 0
+
+
+def _show(shown: Deed | Idle) -> None:
+    from syncd.shell.directory_changes import Idle
+    from syncd.shell.output import say
+
+    if isinstance(shown, Idle):
+        say(shown.done)
+        return
+    say(f"To do: {shown.attempt}", "bold")
+    for line in shown.told:
+        say(f"  {line}")
+
+
+async def _make(config: Config, account: AccountName, wish: Wish, *, again: bool) -> None:
+    """Args: again: tell what comes of it, which nobody was shown."""
+    from syncd.shell.directory_changes import carry_out, wish_to_json
+    from syncd.shell.output import progress, say
+
+    told = wish_to_json(wish)
+    with progress("Changing it …") as observe:
+        done = await ask(config, {"do": "directory", "account": account, "wish": told})
+        if done is None:
+            done = await through_workshop(
+                config, observe, lambda shop: carry_out(shop, account, told)
+            )
+    say(str(done["done"]))
+    for line in done["told"] if again else ():
+        say(str(line))

@@ -1,0 +1,130 @@
+"""
+`reminders`: what the service will remind of, and when.
+
+Knows how a reminder reads. Only the service knows which were put off or dismissed, so it is asked
+each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from syncd.core.errors import CommandError, ExitCode
+from syncd.shell.commands.common import Invocation, json_option, pass_invocation, run
+
+if TYPE_CHECKING:
+    from syncd.core.ids import AccountName
+    from syncd.core.wire.dialects.graph_scheduling import Reminder
+    from syncd.shell.config_model import Config
+    from syncd.shell.scheduling import Written
+
+__all__ = ["reminders_command"]
+
+AHEAD = timedelta(hours=24)
+MOST_AHEAD = timedelta(days=1825)  # Graph "List calendarView": no window of events is longer
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _window_options(command: F) -> F:
+    """Which reminders, and how they are told."""
+    for option in (
+        json_option,
+        click.option("--account", metavar="NAME", help="Whose, where there are several accounts."),
+        click.option("--to", "last", metavar="D", help="Until when [default: 24 hours later]."),
+        click.option("--from", "first", metavar="D", help="From when on [default: now]."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group("reminders", invoke_without_command=True)
+@_window_options
+@click.pass_context
+def reminders_command(ctx: click.Context, /, **said: Any) -> int:
+    """
+    List the reminders of the events between two times, by the time at which they fire.
+
+    D is a day, or a day and a time (2031-03-04T09:00), in the mailbox's zone.
+    """
+    return 0 if ctx.invoked_subcommand is not None else _listed(ctx.obj, **said)
+
+
+@reminders_command.command("list")
+@_window_options
+@pass_invocation
+def list_command(invocation: Invocation, /, **said: Any) -> int:
+    """List them; the same as without a word."""
+    return _listed(invocation, **said)
+
+
+def _listed(
+    invocation: Invocation,
+    *,
+    first: str | None,
+    last: str | None,
+    account: str | None,
+    as_json: bool,
+) -> int:
+    from syncd.shell.directory import chosen_account
+
+    config = invocation.config()
+    return run(_list(config, chosen_account(config, account), first, last, as_json=as_json))
+
+
+async def _list(
+    config: Config, account: AccountName, first: str | None, last: str | None, *, as_json: bool
+) -> int:
+    from syncd.shell.output import print_json, progress
+    from syncd.shell.scheduling import scheduling_of
+
+    async with scheduling_of(config, account) as asking:
+        written = asking.written
+        start = written.moment(first or "now")
+        end = written.moment(last, is_end=True) if last is not None else start + AHEAD
+        if end < start:
+            raise CommandError(f"--to {last} lies before {first or 'now'}")
+        if end - start > MOST_AHEAD:
+            raise CommandError(f"this is more than {MOST_AHEAD.days} days", hint="Ask for fewer.")
+        with progress("Asking …"):
+            found = await asking.reminders((start, end))
+    if as_json:
+        print_json([_to_json(one, written) for one in found])
+    else:
+        _print(found, written)
+    return ExitCode.OK
+
+
+def _print(found: Sequence[Reminder], written: Written) -> None:
+    from syncd.shell.output import say, table
+
+    if not found:
+        say("Nothing reminds you then.")
+        return
+    rows = [
+        (
+            f"{written.local(one.fires_at):%a %Y-%m-%d %H:%M}",
+            one.subject or "(no subject)",
+            f"{written.local(one.start):%a %Y-%m-%d %H:%M}",
+            one.location,
+        )
+        for one in found
+    ]
+    table(("reminds", "event", "begins", "place"), rows)
+
+
+def _to_json(one: Reminder, written: Written) -> dict[str, Any]:
+    return {
+        "event_id": one.event_id,
+        "subject": one.subject,
+        "start": written.local(one.start),
+        "end": written.local(one.end),
+        "fires_at": written.local(one.fires_at),
+        "location": one.location,
+        "link": one.link,
+    }

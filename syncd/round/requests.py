@@ -45,7 +45,7 @@ def request_of(bench: Bench, entry: OutboxEntry) -> Request:
             request = dialect.delete(calendar, entry.graph_id)
             # What was changed since it was last seen is not deleted with it.
             return replace(request, headers=_if_match(entry.before_etag))
-        case "respond" | "cancel" | "forward":
+        case "respond" | "cancel" | "forward" | "snooze" | "dismiss":
             action: Any = entry.action
             return dialect.act(calendar, entry.graph_id, action, entry.body)
         case _:

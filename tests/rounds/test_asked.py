@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from syncd.graph.transport import GraphRemote
 from syncd.ports import Request, WriteOutcome
 from syncd.simulator.faults import FaultKind, Faults
 from syncd.simulator.folders import Person
-from tests.rounds.world import ME, World, event, world
+from tests.rounds.world import ME, NOW, World, event, world
 
 GUESTS = ({"emailAddress": {"address": "bob@example.org"}, "type": "required"},)
 CAROL = Person("Carol", "carol@example.org")
@@ -50,7 +51,8 @@ async def ask(
     """What the command journals."""
     [calendar] = [one for one in await w.store.calendars() if one.name == "Calendar"]
     [uid] = await w.store.uids_beginning("", 5)
-    mail_kind = {"respond": "responses", "cancel": "cancellations", "forward": "invitations"}[kind]
+    classes = {"respond": "responses", "cancel": "cancellations", "forward": "invitations"}
+    mail_kind = classes.get(kind, "")
     entry = OutboxEntry(
         0,
         Uid(uid),
@@ -361,3 +363,24 @@ async def test_whoever_dies_at_the_request_mails_nobody_twice(
         assert mails(w) == {mail: 1}
         assert await left(w) == 0
         assert await w.store.problems() == []
+
+
+@pytest.mark.parametrize("kind", [None, FaultKind.TIMEOUT_BEFORE, FaultKind.TIMEOUT_AFTER])
+async def test_a_reminder_is_put_off_and_done_with(tmp_path: Path, kind: FaultKind | None) -> None:
+    """Nobody else learns of it, so that it is said again until it is answered."""
+    async with world(tmp_path, faults=Faults()) as w:
+        made = w.box.create(w.calendar, event("Plan", *TIMES, isReminderOn=True))
+        assert await w.code() == 0
+        window = (NOW, NOW + timedelta(days=9))
+        until = {"dateTime": "2026-03-05T08:55:00", "timeZone": "UTC"}
+        for what, body in (("snooze", {"newReminderTime": until}), ("dismiss", {})):
+            assert [one.id for one in w.box.reminders(*window)] == [made.id]
+            if kind is not None:
+                w.server.faults.script(kind, method="^POST$", path="/(snooze|dismiss)Reminder$")
+            await ask(w, what, f"{what}Reminder", body, sends=False)
+            for _ in range(2):
+                assert await w.code() == 0
+            assert await left(w) == 0
+
+        assert w.box.reminders(*window) == []
+        assert w.mails() == []

@@ -47,7 +47,15 @@ _EXTENDED = (
 )
 
 T = TypeVar("T")
-EventAction = Literal["accept", "tentativelyAccept", "decline", "cancel", "forward"]
+EventAction = Literal[
+    "accept",
+    "tentativelyAccept",
+    "decline",
+    "cancel",
+    "forward",
+    "snoozeReminder",
+    "dismissReminder",
+]
 
 
 class CalendarRow(msgspec.Struct, rename="camel"):
@@ -254,7 +262,7 @@ class GraphV1:
     def act(
         self, calendar: CalendarId, event: GraphId, action: EventAction, body: bytes
     ) -> Request:
-        """The owner's answer to an invitation; an end to a meeting, or word of it to others."""
+        """What is done with an event other than to change it."""
         path = f"{self._event(calendar, event)}/{action}"
         return Request("POST", path, headers=JSON, body=body, label=action)
 

@@ -405,11 +405,11 @@ class Mailbox:
         states |= {key: seen.states[key] for key in looking.keys() & seen.states.keys()}
         for key, error in seen.troubles.items():
             reports[key].trouble = error
-        moves = await self._carried(benches, seen, await self._moves(benches, seen))
+        moves, written = await self._carried(benches, seen, await self._moves(benches, seen))
         moving = {key for key in looking if moves[key] != NO_MOVES}
         # Where files arrive comes first: a moved event is made there before it goes here.
         order = sorted(benches.values(), key=lambda bench: not moves[bench.key].here)
-        again: set[CalendarKey] = set()
+        again = written & reports.keys()
         for bench in order:
             report = reports[bench.key]
             if bench.key not in states:
@@ -758,19 +758,24 @@ class Mailbox:
         benches: Mapping[CalendarKey, Bench],
         seen: _Seen,
         moves: Mapping[CalendarKey, Moves],
-    ) -> dict[CalendarKey, Moves]:
-        """The moves, after what was edited in Outlook has followed the files."""
+    ) -> tuple[dict[CalendarKey, Moves], set[CalendarKey]]:
+        """
+        The moves, after what was edited in Outlook has followed the files; and the calendars whose
+        files have news by that.
+        """
         after: dict[CalendarKey, Moves] = {}
+        written: set[CalendarKey] = set()
         for key, found in moves.items():
             came = {uid: await self._carry(benches, key, uid, seen) for uid in sorted(found.done)}
-            later = {uid for uid, how in came.items() if how == "later"}
-            done = {uid for uid, how in came.items() if how == "done"}
+            later = {uid for uid, (how, _) in came.items() if how == "later"}
+            done = {uid for uid, (how, _) in came.items() if how in ("nothing", "written")}
+            written |= {at for how, at in came.values() if how == "written"}
             after[key] = Moves(found.away | later, found.here, frozenset(done))
-        return after
+        return after, written
 
     async def _carry(
         self, benches: Mapping[CalendarKey, Bench], key: CalendarKey, uid: Uid, seen: _Seen
-    ) -> Carried:
+    ) -> tuple[Carried, CalendarKey]:
         homes = (await self._store.homes(self.account.name, {uid})).get(uid, {})
         for calendar in await self.calendars():
             other = calendar.key
@@ -778,8 +783,9 @@ class Mailbox:
                 source = benches[key]
                 target = benches.get(other) or await self._bench(calendar, source.owner)
                 state = seen.states.get(other)
-                return await carry(source, target, uid, state.files.get(uid) if state else None)
-        return "done"
+                file = state.files.get(uid) if state is not None else None
+                return await carry(source, target, uid, file, in_sight=seen.sees(other)), other
+        return "nothing", key
 
     async def _turned_up(
         self, seen: _Seen, missing: set[Uid]

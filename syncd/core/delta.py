@@ -69,12 +69,16 @@ def due_window(view: View | None, now: datetime, past_days: int, future_days: in
 
 @dataclass(frozen=True, slots=True)
 class PageRows:
-    """The rows of a page by kind; `series` are ids of masters of which something moved."""
+    """
+    The rows of a page by kind; `series` are ids of masters of which something moved, `versions`
+    the rows of their occurrences: the master's id, and what tells one version from another.
+    """
 
     singles: tuple[tuple[Row, bytes], ...]
     series: tuple[GraphId, ...]
     removed: tuple[GraphId, ...]
     unreadable: int
+    versions: tuple[tuple[GraphId, str], ...] = ()
 
 
 def read_rows(page: DeltaPage) -> PageRows:
@@ -82,6 +86,7 @@ def read_rows(page: DeltaPage) -> PageRows:
     singles: dict[str, tuple[Row, bytes]] = {}
     series: dict[GraphId, None] = {}
     removed: dict[GraphId, None] = {}
+    versions: list[tuple[GraphId, str]] = []
     unreadable = 0
     for raw in page.value:
         try:
@@ -96,12 +101,15 @@ def read_rows(page: DeltaPage) -> PageRows:
                 removed.pop(GraphId(head.id), None)
             elif head.series_master_id:
                 series[GraphId(head.series_master_id)] = None
+                versions.append((GraphId(head.series_master_id), f"{head.id} {head.etag}"))
             else:
                 singles[head.id] = (head, bytes(raw))
                 removed.pop(GraphId(head.id), None)
         except msgspec.DecodeError:
             unreadable += 1
-    return PageRows(tuple(singles.values()), tuple(series), tuple(removed), unreadable)
+    return PageRows(
+        tuple(singles.values()), tuple(series), tuple(removed), unreadable, tuple(versions)
+    )
 
 
 def next_view(view: View, page: DeltaPage) -> View:

@@ -43,6 +43,7 @@ __all__ = [
     "DropOutbox",
     "DropRemote",
     "DropView",
+    "EntryKind",
     "FieldTimes",
     "HistoryRecord",
     "ItemRecord",
@@ -68,6 +69,7 @@ __all__ = [
     "VerdictKind",
     "VerdictRecord",
     "View",
+    "WishKind",
 ]
 
 CalendarKey = NewType("CalendarKey", int)
@@ -208,6 +210,12 @@ class Doubt:
     kind: DoubtKind
 
 
+WishKind = Literal["respond", "cancel", "forward", "snooze", "dismiss"]
+"""What a person may ask for by a command; an answer also comes of an edited file."""
+
+EntryKind = Literal["create", "patch", "delete", "delete-occurrence"] | WishKind
+
+
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
     """
@@ -223,7 +231,7 @@ class OutboxEntry:
 
     number: int
     uid: Uid
-    kind: Literal["create", "patch", "delete", "delete-occurrence", "respond", "cancel", "forward"]
+    kind: EntryKind
     slot: str
     graph_id: GraphId | None
     action: str

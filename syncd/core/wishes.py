@@ -17,11 +17,20 @@ from syncd.core.event import Item
 from syncd.core.mail import MailClass, MailPolicy, others
 from syncd.core.owner import Owner
 from syncd.core.pattern import occurs_on
+from syncd.core.state import WishKind
 from syncd.core.wire.graph import RemoteEvent
 
-__all__ = ["ANSWERS", "Answering", "Kind", "Meeting", "Wish", "cancelled", "forwarded", "responded"]
-
-Kind = Literal["respond", "cancel", "forward"]
+__all__ = [
+    "ANSWERS",
+    "Answering",
+    "Meeting",
+    "Wish",
+    "cancelled",
+    "dismissed",
+    "forwarded",
+    "responded",
+    "snoozed",
+]
 
 ANSWERS: Final[Mapping[str, str]] = {
     "accept": "accept",
@@ -53,7 +62,7 @@ class Wish:
     nobody is mailed); `rule` is what the policy says of it.
     """
 
-    kind: Kind
+    kind: WishKind
     action: str
     body: Mapping[str, Any]
     mails: tuple[str, ...]
@@ -163,6 +172,24 @@ def forwarded(meeting: Meeting, to: Sequence[str], comment: str, policy: MailPol
     recipients = [{"emailAddress": {"address": one}} for one in addresses]
     body = {"toRecipients": recipients, "comment": _comment(comment)}
     return _allowed(Wish("forward", "forward", body, addresses, "invitations", ""), policy)
+
+
+def snoozed(meeting: Meeting, until: datetime, zone: str) -> Wish:
+    """
+    The reminder once more, later. Nobody else learns of it.
+
+    Args: until: a wall time in `zone`, a Windows zone.
+    Raises: CommandError: there is no such occurrence.
+    """
+    _check(meeting)
+    at = {"dateTime": until.isoformat(timespec="seconds"), "timeZone": zone}
+    return Wish("snooze", "snoozeReminder", {"newReminderTime": at}, (), "", "")
+
+
+def dismissed(meeting: Meeting) -> Wish:
+    """No reminder any more. Raises: CommandError: there is no such occurrence."""
+    _check(meeting)
+    return Wish("dismiss", "dismissReminder", {}, (), "", "")
 
 
 def _as(wish: Wish, mail_class: MailClass) -> Wish:

@@ -131,10 +131,8 @@ def _why_pointless(entry: OutboxEntry, event: RemoteEvent | None) -> str:
 
 async def _settle(bench: Bench, entry: OutboxEntry, remote: Remote, round_: RoundId) -> None:
     """It was accepted; what the event says by now is asked for, since answers show up later."""
-    if entry.kind == "respond":
-        bench.counts.answered += 1
-    else:
-        bench.counts.updated += 1
+    bench.counts.answered += entry.kind == "respond"
+    bench.counts.updated += entry.kind in ("cancel", "forward")
     doubt = Doubt(remote.record.graph_id, "series" if entry.slot else "unseen")
     changes: list[Change] = [DropOutbox(entry.number), *told_of(entry), PutDoubt(doubt)]
     await bench.store.commit(bench.key, changes + sent(bench, entry, round_, b""))

@@ -26,23 +26,31 @@ from syncd.round.reconcile import present_of, remote_of
 
 __all__ = ["Carried", "carry"]
 
-Carried = Literal["done", "later", "never"]
-"""`later`: the file cannot be read or swapped just now; `never`: a person has to see to it."""
+Carried = Literal["nothing", "written", "later", "never"]
+"""
+`written`: the file has news for the next round. `later`: it cannot be read or swapped just now;
+`never`: a person has to see to it.
+"""
 
 
-async def carry(source: Bench, target: Bench, uid: Uid, seen: FileSeen | None) -> Carried:
+async def carry(
+    source: Bench, target: Bench, uid: Uid, seen: FileSeen | None, *, in_sight: bool
+) -> Carried:
     """
     Bring what the event in `source` says by now into the item's file in `target`.
 
-    Args: seen: the file as the last look read it, None where it was as it was known.
+    Args: seen: the file as the last look read it, None where it was as it was known. in_sight:
+        whether the folder of `target` is there.
     """
     known = (await source.store.items(source.key, [uid])).get(uid)
     records = (await source.store.remotes_by_uid(source.key, [uid])).get(uid, ())
     remote = remote_of(source, records, known)
     if known is None or remote is None or remote.item == known.base_remote:
-        return "done"
+        return "nothing"
     if remote.event.has_others:
         return "never"
+    if not in_sight:
+        return "later"
     there = seen or await _as_known(target, uid)
     if there is None:
         return "later"
@@ -50,7 +58,7 @@ async def carry(source: Bench, target: Bench, uid: Uid, seen: FileSeen | None) -
     decision = decide(Sides(uid, known, present, remote), POLICIES[source.rules.conflict])
     match decision:
         case Nothing():
-            return "done"
+            return "nothing"
         case Merged():
             data = _carried(present.data, uid, decision, known, source)
         case _:
@@ -61,7 +69,7 @@ async def carry(source: Bench, target: Bench, uid: Uid, seen: FileSeen | None) -
         return "later"
     agreed = replace(known, base_local=local_view(remote.item), base_remote=remote.item)
     await source.store.commit(source.key, [PutItem(agreed)])
-    return "done"
+    return "written"
 
 
 async def _as_known(target: Bench, uid: Uid) -> FileSeen | None:

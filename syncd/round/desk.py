@@ -60,7 +60,8 @@ class Bench:
 
     `denied`: since when the service has said 404 of events that it had a moment ago, on the
     monotonic clock; the same from round to round. `comparing`: whether what is read now is known
-    already, unless something went wrong before.
+    already, unless something went wrong before. `versions`: of series in a view without delta
+    rounds, as the last round read them; the same from round to round as well.
     """
 
     remote: Remote
@@ -74,6 +75,7 @@ class Bench:
     observe: Observe = _nothing
     counts: Counts = field(default_factory=Counts)
     denied: dict[GraphId, float] = field(default_factory=dict)
+    versions: dict[GraphId, str] = field(default_factory=dict)
     comparing: bool = False
 
     def received(self, *, news: bool) -> None:

@@ -87,10 +87,12 @@ async def _settle_doubt(
             return await _doubtful_create(bench, entry, round_, verdicts)
         case "delete":
             return await _doubtful_delete(bench, entry, round_)
-        case "respond" | "cancel" | "forward" if entry.expects is None:
-            return await _doubtful_wish(bench, entry, round_, verdicts)
-        case "patch" | "delete-occurrence" | "respond" | "cancel" | "forward":
+        case "patch" | "delete-occurrence":
             return await _doubtful_change(bench, entry, round_, verdicts)
+        case "respond" if entry.expects is not None:
+            return await _doubtful_change(bench, entry, round_, verdicts)
+        case "respond" | "cancel" | "forward" | "snooze" | "dismiss":
+            return await _doubtful_wish(bench, entry, round_, verdicts)
         case _:
             assert_never(entry.kind)
 

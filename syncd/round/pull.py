@@ -8,7 +8,7 @@ that a killed round goes on where it stopped, and nothing is removed on the word
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -35,7 +35,7 @@ from syncd.core.state import (
     SeenRemote,
     View,
 )
-from syncd.core.wire.dialects.graph_v1 import is_dead_token
+from syncd.core.wire.dialects.graph_v1 import DeltaPage, is_dead_token
 from syncd.core.wire.graph import Row, uid_of
 from syncd.ports import Answer
 from syncd.round.desk import SKEW_LIMIT_S, Bench
@@ -49,7 +49,7 @@ from syncd.round.doubts import (
 )
 from syncd.round.linking import Links, LocalItem, find_links
 
-__all__ = ["Pulled", "pull"]
+__all__ = ["Pulled", "due", "is_linking", "opened", "plain_pages", "pull", "row_changes", "want"]
 
 
 @dataclass(slots=True)
@@ -77,21 +77,21 @@ async def pull(bench: Bench, locals_: Mapping[Uid, LocalItem], *, true_up: bool)
         view = await _pages(bench, view, Links(), pulled)
         await _settled(bench, view)
         bench.comparing = view.complete
-    fresh = await _due(bench, view, pulled, true_up=true_up)
+    fresh = await due(bench, view, pulled, true_up=true_up)
     links = Links()
     if fresh is not None:
-        view = _opened(view, fresh, bench.clock.now())
-    if await _is_linking(bench, locals_, fresh):
+        view = opened(view, fresh, bench.clock.now())
+    if await is_linking(bench, locals_, fresh):
         links = await find_links(bench, locals_)
     assert view is not None
     view = await _pages(bench, view, links, pulled)
-    await _want(bench, links)
+    await want(bench, links)
     pulled.unsure = await _settled(bench, view)
     bench.comparing = False
     return pulled
 
 
-async def _is_linking(bench: Bench, locals_: Mapping[Uid, LocalItem], fresh: Window | None) -> bool:
+async def is_linking(bench: Bench, locals_: Mapping[Uid, LocalItem], fresh: Window | None) -> bool:
     """
     Whether files are still to be linked, be it that an earlier attempt was cut short: what it had
     learnt is lost, and a file that is not linked would be made a second event.
@@ -112,7 +112,7 @@ async def _settled(bench: Bench, view: View) -> int:
     return await ask_doubts(bench, view)
 
 
-async def _due(bench: Bench, view: View | None, pulled: Pulled, *, true_up: bool) -> Window | None:
+async def due(bench: Bench, view: View | None, pulled: Pulled, *, true_up: bool) -> Window | None:
     """The window to open anew, if it is time; a clock that is far off slides nothing."""
     now = bench.clock.now()
     skew = bench.remote.clock_skew_s
@@ -131,12 +131,14 @@ async def _due(bench: Bench, view: View | None, pulled: Pulled, *, true_up: bool
     return due_window(view, now, rules.past_days, rules.future_days)
 
 
-def _opened(view: View | None, window: Window, now: datetime) -> View:
+def opened(view: View | None, window: Window, now: datetime) -> View:
+    """A fresh view, with the next number."""
     sweep = view.sweep + 1 if view is not None else 1
     return View(None, False, window.start, window.end, now, sweep)
 
 
-async def _want(bench: Bench, links: Links) -> None:
+async def want(bench: Bench, links: Links) -> None:
+    """Read what files name and the view does not show, and give known events their files' UIDs."""
     known = await bench.store.remotes_by_id(bench.key, links.wanted)
     fetch = [one for one in links.wanted if one not in known]
     changes: list[Change] = [PutDoubt(Doubt(one, "fetch")) for one in fetch]
@@ -175,7 +177,7 @@ async def _pages(bench: Bench, view: View, links: Links, pulled: Pulled) -> View
         if view.link is None:
             raise BadAnswer("the service's delta page names neither a next nor a delta link")
         await bench.store.commit(
-            bench.key, [*await _row_changes(bench, rows, view, links), PutView(view)]
+            bench.key, [*await row_changes(bench, rows, view, links), PutView(view)]
         )
         bench.observe("page.stored", {"rows": len(page.value)})
         if view.complete:
@@ -213,7 +215,7 @@ async def _reopened(bench: Bench, view: View) -> View:
     window = due_window(None, now, bench.rules.past_days, bench.rules.future_days)
     if window is None or (bench.remote.clock_skew_s or 0) > SKEW_LIMIT_S:
         window = Window(view.start, view.end)
-    return _opened(view, window, now)
+    return opened(view, window, now)
 
 
 async def _read_plainly(bench: Bench, view: View, links: Links) -> View:
@@ -224,25 +226,31 @@ async def _read_plainly(bench: Bench, view: View, links: Links) -> View:
     """
     bench.observe("pages.endless", {})
     view = replace(view, sweep=view.sweep + 1, link=None, true_up_at=None)
-    request = bench.dialect.view(bench.calendar.id, view.start, view.end, full=True)
-    guard = LoopGuard()
-    while True:
-        answer = await bench.remote.read(request)
-        page = bench.dialect.read_delta(answer)
-        try:
-            guard.check(page.value, page.next_link)
-        except Endless:
-            raise BadAnswer("the service lists the view in an endless circle") from None
-        rows = read_rows(page)
-        await bench.store.commit(bench.key, await _row_changes(bench, rows, view, links))
-        if not page.next_link:
-            break
-        request = bench.dialect.follow(page.next_link, "calendarView")
+    async for page in plain_pages(bench, view):
+        changes = await row_changes(bench, read_rows(page), view, links)
+        await bench.store.commit(bench.key, changes)
     await bench.store.commit(bench.key, [PutView(_without_link(view))])
     return replace(view, complete=True)
 
 
-async def _row_changes(bench: Bench, rows: PageRows, view: View, links: Links) -> list[Change]:
+async def plain_pages(bench: Bench, view: View) -> AsyncIterator[DeltaPage]:
+    """The pages of a plain read of a view. Raises: SyncdError."""
+    request = bench.dialect.view(bench.calendar.id, view.start, view.end, full=True)
+    guard = LoopGuard()
+    while True:
+        page = bench.dialect.read_delta(await bench.remote.read(request))
+        try:
+            guard.check(page.value, page.next_link)
+        except Endless:
+            raise BadAnswer("the service lists the view in an endless circle") from None
+        yield page
+        if not page.next_link:
+            return
+        request = bench.dialect.follow(page.next_link, "calendarView")
+
+
+async def row_changes(bench: Bench, rows: PageRows, view: View, links: Links) -> list[Change]:
+    """What follows from the rows of a page: events that are stored, and hints to be asked about."""
     ids = [GraphId(event.id) for event, _ in rows.singles]
     known = await bench.store.remotes_by_id(bench.key, [*ids, *rows.removed])
     changes: list[Change] = [PutDoubt(Doubt(one, "series")) for one in rows.series]

@@ -30,7 +30,7 @@ from syncd.ports import Request
 from syncd.round.desk import Bench
 from syncd.round.doubts import refetch
 
-__all__ = ["occurrence_of", "request_of", "settle_missing"]
+__all__ = ["has_moved", "occurrence_of", "request_of", "settle_missing"]
 
 
 def request_of(bench: Bench, entry: OutboxEntry) -> Request:
@@ -45,7 +45,7 @@ def request_of(bench: Bench, entry: OutboxEntry) -> Request:
             request = dialect.delete(calendar, entry.graph_id)
             # What was changed since it was last seen is not deleted with it.
             return replace(request, headers=_if_match(entry.before_etag))
-        case "respond" | "cancel" | "forward":
+        case "respond" | "cancel" | "forward" | "snooze" | "dismiss":
             action: Any = entry.action
             return dialect.act(calendar, entry.graph_id, action, entry.body)
         case _:
@@ -92,19 +92,23 @@ async def settle_missing(bench: Bench, plan: ItemPlan, write: Write) -> bool:
     Returns: whether the next round may do better: the series has moved, or cannot be read now.
     """
     assert plan.sides.remote is not None
-    before = plan.sides.remote.record
+    if await has_moved(bench, plan.sides.remote.record):
+        return True
+    bench.counts.refused += 1
+    problems = (*plan.problems, _not_found(bench, plan, write))
+    await bench.store.commit(bench.key, [PutProblems(plan.uid, problems)])
+    return False
+
+
+async def has_moved(bench: Bench, before: RemoteRecord) -> bool:
+    """Whether a series, read again, is another than a write was planned for, or cannot be read."""
     try:
         await refetch(bench, [before.graph_id])
     except SyncdError:
         await bench.store.commit(bench.key, [PutDoubt(Doubt(before.graph_id, "series"))])
         return True
     fresh = await bench.store.remotes_by_id(bench.key, [before.graph_id])
-    if before.graph_id not in fresh or _differs(bench, before, fresh[before.graph_id]):
-        return True
-    bench.counts.refused += 1
-    problems = (*plan.problems, _not_found(bench, plan, write))
-    await bench.store.commit(bench.key, [PutProblems(plan.uid, problems)])
-    return False
+    return before.graph_id not in fresh or _differs(bench, before, fresh[before.graph_id])
 
 
 def _differs(bench: Bench, one: RemoteRecord, other: RemoteRecord) -> bool:

@@ -45,7 +45,8 @@ from syncd.round.in_doubt import settle_doubts
 from syncd.round.interrupted import settle_interrupted
 from syncd.round.linking import LocalItem
 from syncd.round.look import LocalState
-from syncd.round.pull import Pulled, pull
+from syncd.round.plain_pull import pull_any
+from syncd.round.pull import Pulled
 from syncd.round.push import push
 from syncd.round.reconcile import NO_MOVES, Moves, guarded, planned, planning_desk
 from syncd.round.versions import edited, forgotten, turned_down
@@ -88,7 +89,7 @@ async def run_round(
     """
     report = RoundReport(bench.counts)
     try:
-        pulled = await pull(bench, await _unlinked(bench, local), true_up=true_up)
+        pulled = await pull_any(bench, await _unlinked(bench, local), true_up=true_up)
         report.unsure = pulled.unsure
         _tell(bench, pulled)
         report.waiting = await settle_doubts(bench, round_, await bench.store.verdicts())

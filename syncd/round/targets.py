@@ -1,9 +1,10 @@
 """
-What writes are about to meet, looked at once more where a mail hangs on it.
+What writes are about to meet, looked at once more where a mail or another's edit hangs on it.
 
 Whether Graph honours If-Match on events is not documented: whoever was invited since an event was
 planned would be mailed by a write that was to be silent. So where the policy does not simply let
-such a mail go, people are asked for right before; If-Match covers the rest where it is honoured.
+such a mail go, people are asked for right before; so is a series that is about to lose exceptions.
+If-Match covers the rest where it is honoured.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from syncd.core.state import Doubt, PutDoubt
 from syncd.core.wire.graph import RemoteEvent, decode_event
 from syncd.ports import Answer
 from syncd.round.desk import Bench
-from syncd.round.requests import occurrence_of, settle_missing
+from syncd.round.requests import has_moved, occurrence_of, settle_missing
 
 __all__ = ["Target", "targets"]
 
@@ -52,6 +53,9 @@ async def targets(
     found: list[Target] = []
     again = False
     for plan, write in heads:
+        if write.reshapes and await _was_reshaped(bench, plan):
+            again = True
+            continue
         target = await _target(bench, plan, write)
         if target is None:
             again |= await settle_missing(bench, plan, write)
@@ -61,6 +65,16 @@ async def targets(
     surprised = [one for one in found if _mails_others(bench, one)]
     await bench.store.commit(bench.key, [_ask_about(one) for one in surprised])
     return [one for one in found if one not in surprised], again or bool(surprised)
+
+
+async def _was_reshaped(bench: Bench, plan: ItemPlan) -> bool:
+    """
+    Whether a series whose time or rule is to change has news by now.
+
+    The service drops its exceptions then, and those that nobody has told of could not be put again.
+    """
+    assert plan.sides.remote is not None
+    return await has_moved(bench, plan.sides.remote.record)
 
 
 async def _target(bench: Bench, plan: ItemPlan, write: Write) -> Target | None:

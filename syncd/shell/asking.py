@@ -21,7 +21,16 @@ from syncd.core.plan import exactly
 from syncd.core.search import Query
 from syncd.core.state import CalendarRecord, ItemRecord, OutboxEntry, PutProblems, RemoteRecord
 from syncd.core.wire.graph import RemoteEvent, decode_event, exception_slots, read_item
-from syncd.core.wishes import Answering, Meeting, Wish, cancelled, forwarded, responded
+from syncd.core.wishes import (
+    Answering,
+    Meeting,
+    Wish,
+    cancelled,
+    dismissed,
+    forwarded,
+    responded,
+    snoozed,
+)
 from syncd.core.zones import UTC_ZONE
 from syncd.round.asked import subject_of
 from syncd.shell.actions import sync_now
@@ -41,7 +50,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     What a person typed: `uid` is the beginning of one, `words` are looked for instead.
 
     `calendar` is `ACCOUNT/NAME`, "" where any is meant; `occurrence` a day, "" for all of it;
-    `propose` two wall times in the mailbox's zone.
+    `propose` and `until` are wall times in the mailbox's zone.
     """
 
     kind: str
@@ -54,6 +63,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     propose: tuple[datetime, datetime] | None = None
     sends: bool = True
     to: tuple[str, ...] = ()
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +131,10 @@ async def plan_wish(config: Config, store: Store, asked: Asked) -> Planned:
             wish = cancelled(meeting, asked.comment, rules.mail)
         case "forward":
             wish = forwarded(meeting, asked.to, asked.comment, rules.mail)
+        case "snooze" if asked.until is not None:
+            wish = snoozed(meeting, asked.until, str(owner.zone or UTC_ZONE))
+        case "dismiss":
+            wish = dismissed(meeting)
         case _:
             raise CommandError(f"{asked.kind!r} is nothing that can be asked for")
     shown = effective(meeting.item, slot) if slot is not None else meeting.item.master

@@ -150,6 +150,8 @@ class Account:
     @property
     def login_scopes(self) -> tuple[str, ...]:
         """The permissions to ask for at login: those given, else what the direction needs."""
+        if self.user_kind == "group":
+            return self.auth.scopes or ("Group.Read.All", "User.Read")
         return self.auth.scopes or _default_scopes((self.sync, *self.calendars.values()))
 
     def sync_for(self, calendar_name: str) -> SyncSettings:

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from syncd.core.delta import NO_IDS
-from syncd.core.errors import BadAnswer, ConfigError, ExitCode, StateError, SyncdError
+from syncd.core.errors import BadAnswer, ExitCode, StateError, SyncdError
 from syncd.core.guard import DeletionLimit
 from syncd.core.history import FOUND
 from syncd.core.ids import AccountName, CalendarId, GraphId, Uid
@@ -39,7 +39,8 @@ from syncd.core.state import (
     Problem,
     PutProblems,
 )
-from syncd.core.wire.dialects.graph_v1 import CalendarRow, GraphV1
+from syncd.core.wire.dialects.graph_group import dialect_of
+from syncd.core.wire.dialects.graph_v1 import CalendarRow
 from syncd.core.wire.ics_forms import Forms
 from syncd.core.wire.ics_read import quick_uid
 from syncd.core.zones import UTC_ZONE, windows_zone
@@ -48,7 +49,7 @@ from syncd.ports import Clock, FolderLook, Marker, Orphan, Remote
 from syncd.round.carrying import Carried, carry
 from syncd.round.desk import Bench, Counts, Observe
 from syncd.round.look import LocalState, read_folder
-from syncd.round.pull import pull
+from syncd.round.plain_pull import pull_any
 from syncd.round.reconcile import NO_MOVES, Moves
 from syncd.round.run import RoundReport, dry_round, run_round
 from syncd.shell.config import Account, SyncSettings
@@ -123,9 +124,10 @@ class Mailbox:
         self._clock = clock
         self._make_folder = make_folder
         self._observe = observe
-        self._dialect = GraphV1(account.user_id)
+        self._dialect = dialect_of(account.user_id, is_group=account.user_kind == "group")
         self._swept: set[CalendarKey] = set()
         self._denied: dict[CalendarKey, dict[GraphId, float]] = {}
+        self._versions: dict[CalendarKey, dict[GraphId, str]] = {}
         self._exported: set[CalendarKey] = set()
 
     @property
@@ -142,11 +144,6 @@ class Mailbox:
         Returns: the calendars that are to be synced.
         Raises: SyncdError: the service cannot be asked; StateError: it is another mailbox now.
         """
-        if self.account.user_kind == "group":
-            raise ConfigError(
-                f"account {self.account.name!r}: group calendars cannot be followed yet",
-                hint='Use "me" or the id or sign-in name of a user.',
-            )
         record = await self._known_account()
         now = self._clock.now()
         identify = force or _is_due(record.identified_at, now, IDENTIFY_EVERY)
@@ -191,13 +188,13 @@ class Mailbox:
                 f"account {self.account.name!r} is signed in to another mailbox than before",
                 hint="Sign in as before, or give the other mailbox an account name of its own.",
             )
-        zone_answer = await self._remote.read(self._dialect.mailbox_zone())
-        zone = self._dialect.read_zone(zone_answer) or record.zone
+        asked = self._dialect.mailbox_zone()
+        zone = self._dialect.read_zone(await self._remote.read(asked)) if asked else ""
         record = replace(
             record,
             user_id=identity.user_id,
             addresses=identity.addresses,
-            zone=zone,
+            zone=zone or record.zone,
             identified_at=now,
         )
         await self._store.put_account(record)
@@ -405,11 +402,11 @@ class Mailbox:
         states |= {key: seen.states[key] for key in looking.keys() & seen.states.keys()}
         for key, error in seen.troubles.items():
             reports[key].trouble = error
-        moves = await self._carried(benches, seen, await self._moves(benches, seen))
+        moves, written = await self._carried(benches, seen, await self._moves(benches, seen))
         moving = {key for key in looking if moves[key] != NO_MOVES}
         # Where files arrive comes first: a moved event is made there before it goes here.
         order = sorted(benches.values(), key=lambda bench: not moves[bench.key].here)
-        again: set[CalendarKey] = set()
+        again = written & reports.keys()
         for bench in order:
             report = reports[bench.key]
             if bench.key not in states:
@@ -514,7 +511,7 @@ class Mailbox:
             report.trouble = seen.troubles.get(calendar.key)
             if report.trouble is None:
                 with seen.kept_trouble(calendar.key):
-                    await pull(bench, {}, true_up=False)
+                    await pull_any(bench, {}, true_up=False)
                     done = await dry_round(bench, seen.states[calendar.key], moves[calendar.key])
                     report.plans = done.plans
                 report.trouble = seen.troubles.get(calendar.key)
@@ -535,6 +532,7 @@ class Mailbox:
             rules=rules_of(settings),
             observe=self._observe,
             denied=self._denied.setdefault(calendar.key, {}),
+            versions=self._versions.setdefault(calendar.key, {}),
         )
 
     # --- folders -----------------------------------------------------------------------------
@@ -758,19 +756,24 @@ class Mailbox:
         benches: Mapping[CalendarKey, Bench],
         seen: _Seen,
         moves: Mapping[CalendarKey, Moves],
-    ) -> dict[CalendarKey, Moves]:
-        """The moves, after what was edited in Outlook has followed the files."""
+    ) -> tuple[dict[CalendarKey, Moves], set[CalendarKey]]:
+        """
+        The moves, after what was edited in Outlook has followed the files; and the calendars whose
+        files have news by that.
+        """
         after: dict[CalendarKey, Moves] = {}
+        written: set[CalendarKey] = set()
         for key, found in moves.items():
             came = {uid: await self._carry(benches, key, uid, seen) for uid in sorted(found.done)}
-            later = {uid for uid, how in came.items() if how == "later"}
-            done = {uid for uid, how in came.items() if how == "done"}
+            later = {uid for uid, (how, _) in came.items() if how == "later"}
+            done = {uid for uid, (how, _) in came.items() if how in ("nothing", "written")}
+            written |= {at for how, at in came.values() if how == "written"}
             after[key] = Moves(found.away | later, found.here, frozenset(done))
-        return after
+        return after, written
 
     async def _carry(
         self, benches: Mapping[CalendarKey, Bench], key: CalendarKey, uid: Uid, seen: _Seen
-    ) -> Carried:
+    ) -> tuple[Carried, CalendarKey]:
         homes = (await self._store.homes(self.account.name, {uid})).get(uid, {})
         for calendar in await self.calendars():
             other = calendar.key
@@ -778,8 +781,9 @@ class Mailbox:
                 source = benches[key]
                 target = benches.get(other) or await self._bench(calendar, source.owner)
                 state = seen.states.get(other)
-                return await carry(source, target, uid, state.files.get(uid) if state else None)
-        return "done"
+                file = state.files.get(uid) if state is not None else None
+                return await carry(source, target, uid, file, in_sight=seen.sees(other)), other
+        return "nothing", key
 
     async def _turned_up(
         self, seen: _Seen, missing: set[Uid]

@@ -215,8 +215,8 @@ def test_what_was_listed_stays_held_until_a_person_decides() -> None:
         (
             "remote",
             11,
-            "all 11 items are gone from the service at once: nothing was deleted on the folder",
-            "`syncd approve ID` deletes these 11 on the folder;"
+            "all 11 items are gone from the service at once: nothing was deleted in the folder",
+            "`syncd approve ID` deletes these 11 in the folder;"
             " `syncd discard ID` keeps the files as local-only.",
         ),
     ],

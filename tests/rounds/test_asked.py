@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,11 @@ import pytest
 
 from syncd.core.ids import Uid
 from syncd.core.state import OutboxEntry
+from syncd.graph.transport import GraphRemote
+from syncd.ports import Request, WriteOutcome
 from syncd.simulator.faults import FaultKind, Faults
 from syncd.simulator.folders import Person
-from tests.rounds.world import ME, World, event, world
+from tests.rounds.world import ME, NOW, World, event, world
 
 GUESTS = ({"emailAddress": {"address": "bob@example.org"}, "type": "required"},)
 CAROL = Person("Carol", "carol@example.org")
@@ -46,7 +51,8 @@ async def ask(
     """What the command journals."""
     [calendar] = [one for one in await w.store.calendars() if one.name == "Calendar"]
     [uid] = await w.store.uids_beginning("", 5)
-    mail_kind = {"respond": "responses", "cancel": "cancellations", "forward": "invitations"}[kind]
+    classes = {"respond": "responses", "cancel": "cancellations", "forward": "invitations"}
+    mail_kind = classes.get(kind, "")
     entry = OutboxEntry(
         0,
         Uid(uid),
@@ -313,3 +319,68 @@ async def test_an_answer_that_mails_nobody_is_sent_again_by_itself(tmp_path: Pat
         assert made.item.values["responseStatus"]["response"] == "accepted"
         assert mails(w) == {}
         assert await left(w) == 0
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def kill_at_the_request(monkeypatch: pytest.MonkeyPatch, *, after: bool) -> None:
+    """Just before the next write leaves, or as its answer comes."""
+    write_all = GraphRemote.write_all
+
+    async def dying(self: GraphRemote, requests: Sequence[Request]) -> list[WriteOutcome]:
+        monkeypatch.setattr(GraphRemote, "write_all", write_all)
+        if after:
+            await write_all(self, requests)
+        raise Killed
+
+    monkeypatch.setattr(GraphRemote, "write_all", dying)
+
+
+@pytest.mark.parametrize(("begin", "wish", "mail"), WISHES)
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_whoever_dies_at_the_request_mails_nobody_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begin: Any, wish: Any, mail: Any, after: bool
+) -> None:
+    """What the service shows is settled; what it does not show, a person is asked about."""
+    async with world(tmp_path) as w:
+        await begin(w)
+        await wish(w)
+        kill_at_the_request(monkeypatch, after=after)
+        with suppress(Killed):
+            await w.sync()
+        await w.open_mailbox()
+
+        await w.code()
+        assert mails(w) == ({mail: 1} if after else {})
+        w.clock.advance(121)
+        assert await w.code() == (0 if after else 4)
+        for problem in await w.store.problems():
+            await w.decide(problem, "approved")
+        assert await w.code() == 0
+
+        assert mails(w) == {mail: 1}
+        assert await left(w) == 0
+        assert await w.store.problems() == []
+
+
+@pytest.mark.parametrize("kind", [None, FaultKind.TIMEOUT_BEFORE, FaultKind.TIMEOUT_AFTER])
+async def test_a_reminder_is_put_off_and_done_with(tmp_path: Path, kind: FaultKind | None) -> None:
+    """Nobody else learns of it, so that it is said again until it is answered."""
+    async with world(tmp_path, faults=Faults()) as w:
+        made = w.box.create(w.calendar, event("Plan", *TIMES, isReminderOn=True))
+        assert await w.code() == 0
+        window = (NOW, NOW + timedelta(days=9))
+        until = {"dateTime": "2026-03-05T08:55:00", "timeZone": "UTC"}
+        for what, body in (("snooze", {"newReminderTime": until}), ("dismiss", {})):
+            assert [one.id for one in w.box.reminders(*window)] == [made.id]
+            if kind is not None:
+                w.server.faults.script(kind, method="^POST$", path="/(snooze|dismiss)Reminder$")
+            await ask(w, what, f"{what}Reminder", body, sends=False)
+            for _ in range(2):
+                assert await w.code() == 0
+            assert await left(w) == 0
+
+        assert w.box.reminders(*window) == []
+        assert w.mails() == []

@@ -209,7 +209,6 @@ async def test_an_edit_in_outlook_follows_a_file_that_moved_meanwhile(tmp_path: 
         await _moved_while_edited(w, {"location": {"displayName": "Hall"}})
 
         assert await w.code() == 0
-        assert await w.code() == 0
 
         assert await _events(w) == {"Calendar": [], "Other": ["Plan"]}
         [made] = [one for folder in await w.store.calendars() for one in w.box.items(folder.id)]
@@ -281,6 +280,28 @@ async def test_an_edit_in_outlook_that_comes_as_the_file_is_followed_elsewhere(
         [item] = w.box.items(w.calendar)
         w.box.patch(item.default_id, {"location": {"displayName": "Hall"}})
 
+        assert await w.code() == 0
+        assert await w.code() == 0
+
+        assert await _events(w) == {"Calendar": [], "Other": ["Plan"]}
+        [made] = [one for folder in await w.store.calendars() for one in w.box.items(folder.id)]
+        assert made.values["location"]["displayName"] == "Hall"
+
+
+async def test_nothing_follows_a_file_into_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    """The disk went right after the move: the edit waits, and nothing is tried again and again."""
+    async with world(tmp_path) as w:
+        here, there = await _two(w)
+        _move(here, there)
+        await _only(w, "Other")
+        [item] = w.box.items(w.calendar)
+        w.box.patch(item.default_id, {"location": {"displayName": "Hall"}})
+        there.rename(tmp_path / "away")
+
+        assert await w.code() == 4
+        assert await w.code() == 4
+        assert not there.exists()
+        (tmp_path / "away").rename(there)
         assert await w.code() == 0
         assert await w.code() == 0
 

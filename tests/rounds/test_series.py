@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -273,3 +273,28 @@ async def test_an_occurrence_with_a_guest_of_its_own_is_cancelled_as_the_policy_
             assert await w.code() == 0
             assert len(w.requests("DELETE")) == 1
         assert [mail.to for mail in w.mails()] == [("carol@example.org",)]
+
+
+async def test_a_moved_series_keeps_an_exception_that_no_view_has_told_of(tmp_path: Path) -> None:
+    """
+    It lies behind the view, and the service pays no heed to versions: the series is read once more
+    before its time goes, since the service drops its exceptions then.
+    """
+    async with world(tmp_path, switches=Switches(if_match_honoured=False)) as w:
+        await w.code()
+        lines = "RRULE:FREQ=DAILY;COUNT=700"
+        w.write("a.ics", ics("a", "Daily", "20260310T100000", "20260310T110000", lines))
+        assert await w.code() == 0
+        [item] = w.box.items(w.calendar)
+        [far] = w.box.instances(
+            w.calendar, datetime(2027, 12, 2, tzinfo=UTC), datetime(2027, 12, 2, 20, tzinfo=UTC)
+        )
+        w.box.patch(far.id, {"location": {"displayName": "Hall"}})
+        w.edit("Daily", b"20260310T1", b"20260310T2")
+
+        for _ in range(3):
+            assert await w.code() == 0
+
+        assert item.start.local.hour == 20
+        [override] = item.overrides.values()
+        assert override.values["location"]["displayName"] == "Hall"

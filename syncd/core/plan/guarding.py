@@ -259,7 +259,7 @@ def _was_duplicate(plan: ItemPlan, desk: Desk) -> bool:
 
 def _deletions_problem(going: list[ItemPlan], side: Side, verdict: Verdict, desk: Desk) -> Problem:
     gone_from, to = (
-        ("the folder", "the service") if side == "local" else ("the service", "the folder")
+        ("the folder", "on the service") if side == "local" else ("the service", "in the folder")
     )
     match verdict:
         case Emptied(known):
@@ -275,8 +275,8 @@ def _deletions_problem(going: list[ItemPlan], side: Side, verdict: Verdict, desk
         side,
         going,
         desk,
-        reason=f"{reason}: nothing was deleted on {to}",
-        hint=f"`syncd approve ID` deletes these {len(going)} on {to}; `syncd discard ID` {undo}.",
+        reason=f"{reason}: nothing was deleted {to}",
+        hint=f"`syncd approve ID` deletes these {len(going)} {to}; `syncd discard ID` {undo}.",
     )
 
 

@@ -380,14 +380,15 @@ def _is_granted(scope: str, granted: set[str]) -> bool:
 
 async def _service(config: Config, account: Account) -> AsyncIterator[Finding]:
     from syncd.clock import SystemClock
-    from syncd.core.wire.dialects.graph_v1 import GraphV1
+    from syncd.core.wire.dialects.graph_group import dialect_of
     from syncd.graph.transport import GraphRemote
     from syncd.graph.waits import Patience
     from syncd.shell.commands.common import PATIENCE_S
     from syncd.shell.output import log_fact
     from syncd.shell.workshop import login_of
 
-    clock, dialect = SystemClock(), GraphV1(account.user_id)
+    clock = SystemClock()
+    dialect = dialect_of(account.user_id, is_group=account.user_kind == "group")
     async with AsyncExitStack() as stack:
         made = GraphRemote(
             account.base_url,
@@ -403,8 +404,9 @@ async def _service(config: Config, account: Account) -> AsyncIterator[Finding]:
             identity = dialect.read_identity(await remote.read(dialect.identity()))
             addresses = ", ".join(identity.addresses) or identity.user_id
             yield Finding(f"{account.name}: service", f"{account.base_url} knows {addresses}")
-            zone = dialect.read_zone(await remote.read(dialect.mailbox_zone()))
-            yield _zone(account, zone)
+            asked = dialect.mailbox_zone()
+            if asked is not None:
+                yield _zone(account, dialect.read_zone(await remote.read(asked)))
             rows, _ = dialect.read_calendars(await remote.read(dialect.calendars()))
             yield Finding(f"{account.name}: calendars", ", ".join(row.name or "" for row in rows))
         except SyncdError as error:

@@ -32,7 +32,7 @@ __all__ = [
 PAGE_SIZE = 200
 JSON = {"Content-Type": "application/json"}
 
-_SELECT = ",".join(
+EVENT_FIELDS = ",".join(
     (
         "id,type,iCalUId,createdDateTime,lastModifiedDateTime,subject,body,start,end,isAllDay",
         "originalStartTimeZone,originalEndTimeZone,recurrence,location,locations,showAs",
@@ -47,7 +47,15 @@ _EXTENDED = (
 )
 
 T = TypeVar("T")
-EventAction = Literal["accept", "tentativelyAccept", "decline", "cancel", "forward"]
+EventAction = Literal[
+    "accept",
+    "tentativelyAccept",
+    "decline",
+    "cancel",
+    "forward",
+    "snoozeReminder",
+    "dismissReminder",
+]
 
 
 class CalendarRow(msgspec.Struct, rename="camel"):
@@ -145,8 +153,13 @@ class GraphV1:
         """Who is this."""
         return Request("GET", self.root, label="user")
 
-    def mailbox_zone(self) -> Request:
-        """The mailbox's time zone."""
+    @property
+    def has_delta(self) -> bool:
+        """Whether its calendars tell what moved since the last time."""
+        return True
+
+    def mailbox_zone(self) -> Request | None:
+        """The mailbox's time zone; None where there is none to ask for."""
         return Request("GET", f"{self.root}/mailboxSettings", label="mailboxSettings")
 
     def calendars(self) -> Request:
@@ -168,14 +181,14 @@ class GraphV1:
     def series(self, calendar: CalendarId, master: GraphId) -> Request:
         """A series with its cancelled slots and exceptions, and our extended property."""
         query = (
-            f"$select={_SELECT},cancelledOccurrences,exceptionOccurrences"
+            f"$select={EVENT_FIELDS},cancelledOccurrences,exceptionOccurrences"
             f"&$expand=exceptionOccurrences,{quote(_EXTENDED, safe='$(),=')}"
         )
         return Request("GET", f"{self._event(calendar, master)}?{query}", label="series")
 
     def event(self, calendar: CalendarId, event: GraphId) -> Request:
         """One event with our extended property."""
-        query = f"$select={_SELECT}&$expand={quote(_EXTENDED, safe='$(),=')}"
+        query = f"$select={EVENT_FIELDS}&$expand={quote(_EXTENDED, safe='$(),=')}"
         return Request("GET", f"{self._event(calendar, event)}?{query}", label="event")
 
     def original_start(self, calendar: CalendarId, event: GraphId) -> Request:
@@ -205,7 +218,7 @@ class GraphV1:
     ) -> Request:
         """The living occurrences and exceptions of a series in a window."""
         window = urlencode({"startDateTime": _utc(start), "endDateTime": _utc(end), "$top": "500"})
-        select = f"{_SELECT},originalStart"
+        select = f"{EVENT_FIELDS},originalStart"
         path = f"{self._event(calendar, master)}/instances?{window}&$select={select}"
         return Request("GET", path, label="instances")
 
@@ -226,7 +239,7 @@ class GraphV1:
         )
         query = urlencode({"$filter": wanted}, quote_via=quote)
         expand = f"$expand={quote(_EXTENDED, safe='$(),=')}"
-        path = f"{self._calendar(calendar)}/events?{query}&$select={_SELECT}&{expand}"
+        path = f"{self._calendar(calendar)}/events?{query}&$select={EVENT_FIELDS}&{expand}"
         return Request("GET", path, label="find")
 
     # --- writing -----------------------------------------------------------------------------
@@ -254,7 +267,7 @@ class GraphV1:
     def act(
         self, calendar: CalendarId, event: GraphId, action: EventAction, body: bytes
     ) -> Request:
-        """The owner's answer to an invitation; an end to a meeting, or word of it to others."""
+        """What is done with an event other than to change it."""
         path = f"{self._event(calendar, event)}/{action}"
         return Request("POST", path, headers=JSON, body=body, label=action)
 
@@ -262,7 +275,7 @@ class GraphV1:
 
     def read_identity(self, answer: Answer) -> IdentityAnswer:
         """Who the mailbox belongs to. Raises BadAnswer, RefusedByService."""
-        user = _decoded(answer, _User, "user")
+        user = decoded(answer, _User, "user")
         named = [user.mail, user.user_principal_name, *(user.other_mails or ())]
         named += [proxy.partition(":")[2] for proxy in user.proxy_addresses or ()]
         addresses = {address.casefold() for address in named if address}
@@ -272,7 +285,7 @@ class GraphV1:
         """The mailbox's zone as the service names it, "" where it may not be read."""
         if answer.status in (403, 404):
             return ""
-        settings = _decoded(answer, dict[str, Any], "mailboxSettings")
+        settings = decoded(answer, dict[str, Any], "mailboxSettings")
         zone = settings.get("timeZone")
         return zone if isinstance(zone, str) else ""
 
@@ -283,11 +296,11 @@ class GraphV1:
 
     def read_delta(self, answer: Answer) -> DeltaPage:
         """One page of a delta round. Raises BadAnswer, RefusedByService."""
-        return _decoded(answer, DeltaPage, "delta")
+        return decoded(answer, DeltaPage, "delta")
 
     def read_list(self, answer: Answer, label: str) -> ListPage:
         """One page of a list. Raises BadAnswer, RefusedByService."""
-        return _decoded(answer, ListPage, label)
+        return decoded(answer, ListPage, label)
 
     # --- paths -------------------------------------------------------------------------------
 
@@ -321,7 +334,8 @@ def _refusal_hint(status: int) -> str:
     return "The next round asks again; `syncd check` tells more."
 
 
-def _decoded(answer: Answer, kind: type[T], label: str) -> T:
+def decoded(answer: Answer, kind: type[T], label: str) -> T:
+    """An answer as what it should be. Raises: BadAnswer, RefusedByService."""
     refuse(answer, label)
     return _convert(answer.body, kind, label)
 

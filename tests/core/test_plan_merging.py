@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 
-from syncd.core.decide import Absent, Broken, Same, Sides
+from syncd.core.decide import Absent, Broken, Remote, Same, Sides
 from syncd.core.event import FieldKey
 from syncd.core.ids import FileName, Fingerprint
 from syncd.core.lines import Unreadable
+from syncd.core.mail import MailPolicy
 from syncd.core.plan import Desk, ItemPlan
 from syncd.core.policies import POLICIES
 from syncd.core.state import ItemRecord, Problem
+from syncd.core.wire.graph import ICAL_STASH_PROPERTY
+from syncd.core.wire.ics_forms import Forms
 from tests.core.planning import (
+    NEW,
     READ_ONLY,
     UID,
     WEEKLY,
@@ -28,6 +32,7 @@ from tests.core.planning import (
     file_of,
     invited,
     known,
+    made,
     person,
     planned,
     saved,
@@ -168,6 +173,17 @@ def test_the_time_of_such_a_series_is_not_sent() -> None:
     problem = only(plan)
     assert (problem.kind, problem.code, problem.fields) == ("hold", "approximate-zone", ("when",))
     assert (problem.needs_person, problem.hint) == (True, "Change its time in Outlook.")
+    assert problem.reason == (
+        "the series repeats in a zone that only the service knows: its time stays as it is"
+    )
+
+
+def test_nor_is_its_rule() -> None:
+    """Graph takes a rule together with the time, which nobody knows here."""
+    plan = after_save(GUESSED, {"BYDAY=MO": "BYDAY=MO,TU"})
+
+    assert plan.writes == ()
+    assert (only(plan).code, only(plan).fields) == ("approximate-zone", ("recurrence",))
 
 
 # --- files that cannot be read, or not in full ---------------------------------------------------
@@ -225,14 +241,39 @@ def test_while_the_rule_is_held_no_occurrence_is_sent_or_brought_in() -> None:
     assert plan.file is None or "SUMMARY:There" not in text(plan)
 
 
-def test_while_something_is_held_the_file_is_read_again() -> None:
-    """It is tried again with every look until somebody mends it."""
-    long = {"CREATED:": "CATEGORIES:" + "x" * 300 + "\r\nCREATED:"}
+def test_of_two_places_none_is_sent() -> None:
+    """Nobody can tell which of the lines is meant."""
+    plan = after_save(there(), TITLE | {"LOCATION:Room 1": "LOCATION:Room 3\r\nLOCATION:Room 4"})
 
-    record = after_save(there(), long).record
+    assert bodies(plan) == [{"subject": "Ours"}]
+    assert (only(plan).code, only(plan).fields) == ("multiple-location", ("location",))
 
-    assert record is not None
-    assert (record.fingerprint, record.stat) == (None, None)
+
+def test_an_occurrence_whose_lines_are_held_is_not_written_over() -> None:
+    """The service's news of that day wait as well; those of the series come in."""
+    before = series(exceptionOccurrences=[exception("2026-03-09", subject="Alone")])
+    there_too = exception("2026-03-09", subject="There", importance="high")
+    moved = series(exceptionOccurrences=[there_too], importance="high")
+
+    plan = after_save(before, {"RECURRENCE-ID;": "RECURRENCE-ID;RANGE=THISANDPRIOR;"}, now=moved)
+
+    assert "SUMMARY:Alone" in text(plan)
+    assert "PRIORITY:1" in text(plan)
+    assert (only(plan).code, only(plan).fields) == ("range", ("override",))
+
+
+LONG = {"CREATED:": "CATEGORIES:" + "x" * 300 + "\r\nCREATED:"}
+
+
+@pytest.mark.parametrize("now", [there(), THEIRS], ids=["nothing new", "news of the service"])
+def test_while_something_is_held_the_file_is_read_again(now: Any) -> None:
+    """It is listed and tried again with every look until somebody mends it."""
+    plan = after_save(there(), LONG, now=now)
+
+    assert [one.code for one in plan.problems] == ["category-too-long"]
+    for record in (plan.record, plan.after_file or plan.record):
+        assert record is not None
+        assert (record.fingerprint, record.stat) == (None, None)
 
 
 # --- nothing to do -------------------------------------------------------------------------------
@@ -256,6 +297,78 @@ def test_an_event_that_only_got_another_version_is_known_by_it() -> None:
     assert (plan.record, plan.file, plan.writes) == (record, None, ())
 
 
+def test_an_event_that_got_another_id_is_followed_under_that() -> None:
+    """What is written next goes to the event that is there."""
+    plan = planned(Sides(UID, known(there()), Same(), there(id="g-2")), desk())
+
+    assert plan.record == replace(known(there()), graph_id="g-2")
+
+
+def test_a_file_saved_without_a_change_is_agreed_as_it_was() -> None:
+    """Also on what only the service says, which no file tells."""
+    meeting = there(**invited(isCancelled=True, onlineMeeting={"joinUrl": "https://x.test/1"}))
+
+    plan = after_save(meeting, {"DTSTAMP:2026": "DTSTAMP:2025"})
+
+    assert plan.record is not None
+    assert plan.record.base_local == known(meeting).base_local
+    assert plan.record.fingerprint == "f-2"
+
+
+def test_a_rule_that_is_taken_back_takes_held_lines_of_its_occurrences_along() -> None:
+    """In a single event they would stand for nothing; the text is kept in the history."""
+    at = desk(mail=MailPolicy(updates="hold"))
+    before = there(attendees=[BOB])
+    changes = {
+        "LOCATION:": "RRULE:FREQ=WEEKLY;BYDAY=MO\r\nLOCATION:",
+        "END:VEVENT\r\nEND:VCALENDAR": SPELLED_OUT.replace("-ID;", "-ID;RANGE=THISANDFUTURE;"),
+    }
+    held = next(
+        one for one in after_save(before, changes, at=at).problems if one.kind == "held-mail"
+    )
+
+    plan = after_save(before, changes, at=told(at, held, "discarded"))
+
+    assert text(plan) == file_of(before).decode().replace("\r\n ", "")
+    assert b"RANGE=THISANDFUTURE" in plan.lost
+
+
+SPELLED_OUT = "\r\n".join(
+    [
+        *("END:VEVENT", "BEGIN:VEVENT", f"UID:{UID}", "DTSTAMP:20260102T000000Z"),
+        "RECURRENCE-ID;TZID=Europe/Berlin:20260309T090000",
+        "DTSTART;TZID=Europe/Berlin:20260309T090000",
+        "DTEND;TZID=Europe/Berlin:20260309T100000",
+        *("SUMMARY:Stand-up", "LOCATION:Room 1", "END:VEVENT", "END:VCALENDAR"),
+    ]
+)
+
+
+def spelled_out() -> ItemRecord:
+    """A series after some client wrote one occurrence out that says what the series says."""
+    plan = after_save(series(), {"END:VEVENT\r\nEND:VCALENDAR": SPELLED_OUT})
+    assert (plan.writes, plan.file) == ((), None)
+    assert plan.record is not None
+    return plan.record
+
+
+def test_an_occurrence_that_is_only_spelled_out_follows_its_series() -> None:
+    """It was no edit when it was written, and is none when the title of the series changes."""
+    plan = after_save(series(), TITLE, record=spelled_out())
+
+    assert bodies(plan) == [{"subject": "Ours"}]
+    assert text(plan).count("SUMMARY:Ours") == 2
+    assert "SUMMARY:Stand-up" not in text(plan)
+
+
+def test_it_follows_what_both_sides_changed_alike() -> None:
+    """Nothing is sent any more, and the file still says two things."""
+    plan = after_save(series(), TITLE, now=series(subject="Ours"), record=spelled_out())
+
+    assert plan.writes == ()
+    assert text(plan).count("SUMMARY:Ours") == 2
+
+
 # --- both sides changed --------------------------------------------------------------------------
 
 
@@ -272,7 +385,7 @@ def test_an_event_that_changed_brings_its_file_along() -> None:
     assert after is not None
     assert after.base_remote == THEIRS.item
     assert after.base_local == known(THEIRS).base_local
-    assert (after.content, after.stat) == (plan.file.data, None)
+    assert (after.content, after.stat, after.fingerprint) == (plan.file.data, None, "f-1")
     assert plan.record == known(there())
 
 
@@ -288,6 +401,21 @@ def test_different_fields_cross() -> None:
     assert plan.file.expect == "f-2"
     assert plan.after_file is not None
     assert plan.after_file.fingerprint is None
+    assert plan.record is not None
+    assert (plan.record.content, plan.record.fingerprint) == (plan.lost, None)
+
+
+def test_once_everything_is_agreed_the_file_is_not_read_again() -> None:
+    """Neither what only the service says nor a decided conflict is left to be done."""
+    online = {"onlineMeeting": {"joinUrl": "https://x.test/1"}}
+    stamp = {"DTSTAMP:2026": "DTSTAMP:2025"}
+
+    for plan in (
+        after_save(there(**online), stamp, now=there(subject="Theirs", **online)),
+        conflict("remote"),
+    ):
+        assert plan.after_file is not None
+        assert plan.after_file.fingerprint == "f-2"
 
 
 def conflict(policy: str, *, now: Any = THEIRS, at: Desk | None = None) -> ItemPlan:
@@ -309,6 +437,8 @@ def test_the_service_wins_by_default_and_the_other_value_is_one_command_away() -
     assert not problem.needs_person
     assert problem.reason == ("subject was changed on both sides; the service's value was taken")
     assert "--take local" in problem.hint
+    assert problem.lost is not None
+    assert (problem.lost.version.master.subject, problem.lost.winner) == ("Ours", "remote")
 
 
 def test_the_file_wins_where_the_policy_says_so() -> None:
@@ -319,6 +449,9 @@ def test_the_file_wins_where_the_policy_says_so() -> None:
     assert not only(plan).needs_person
     assert only(plan).reason.endswith("the file's value was taken")
     assert "--take remote" in only(plan).hint
+    lost = only(plan).lost
+    assert lost is not None
+    assert (lost.version.master.subject, lost.winner) == ("Theirs", "local")
 
 
 def test_who_is_asked_decides_and_both_sides_stay_until_then() -> None:
@@ -328,6 +461,7 @@ def test_who_is_asked_decides_and_both_sides_stay_until_then() -> None:
     assert (plan.writes, plan.file) == ((), None)
     assert only(plan).needs_person
     assert only(plan).reason == "subject was changed on both sides"
+    assert only(plan).hint == "`syncd problems resolve ID --take local|remote|both` decides it."
 
 
 @pytest.mark.parametrize("take", ["local", "remote"])
@@ -353,9 +487,81 @@ def test_what_a_person_decided_of_other_values_does_not_count() -> None:
     at = told(at, only(conflict("ask")), "local")
 
     plan = conflict("ask", now=there(subject="Newer"), at=at)
+    edited_since = after_save(there(), {"SUMMARY:Stand-up": "SUMMARY:Again"}, now=THEIRS, at=at)
 
-    assert plan.writes == ()
+    assert (plan.writes, edited_since.writes) == ((), ())
     assert only(plan).remote == "Newer"
+    assert only(edited_since).local == "Again"
+
+
+def test_each_of_two_conflicts_is_decided_by_itself() -> None:
+    """Both are listed, and what is said of one counts for that alone."""
+    both = TITLE | {"LOCATION:Room 1": "LOCATION:Room 3"}
+    now = there(subject="Theirs", location={"displayName": "Room 2"})
+    at = desk(policy=POLICIES["ask"])
+    place, title = after_save(there(), both, now=now, at=at).problems
+
+    plan = after_save(there(), both, now=now, at=told(at, title, "local"))
+
+    assert (place.fields, title.fields) == (("location",), ("subject",))
+    assert place.id != title.id
+    assert bodies(plan) == [{"subject": "Ours"}]
+    assert plan.problems == (place,)
+
+
+def test_what_a_person_turned_down_is_kept_as_the_file_would_have_said_it() -> None:
+    """It was never in a file: of what else goes out in that round nothing is turned down."""
+    at = desk(policy=POLICIES["ask"])
+    changes = TITLE | {"LOCATION:Room 1": "LOCATION:Room 3"}
+    problem = only(after_save(there(), changes, now=THEIRS, at=at))
+
+    plan = after_save(there(), changes, now=THEIRS, at=told(at, problem, "local"))
+
+    assert [sorted(body) for body in bodies(plan)] == [["location", "subject"]]
+    rival = edited(file_of(there()), {"Stand-up": "Theirs", "Room 1": "Room 3"})
+    assert plan.rival == rival
+    assert after_save(there(), changes, now=THEIRS, at=told(at, problem, "remote")).rival == b""
+    assert after_save(there(), changes, at=told(at, problem, "local")).rival == b""
+
+
+def test_nothing_is_turned_down_before_it_is_carried_out() -> None:
+    """A write that waits for another word may yet be taken back."""
+    at = desk(policy=POLICIES["ask"], mail=MailPolicy(updates="hold"))
+    before, now = there(attendees=[BOB]), there(subject="Theirs", attendees=[BOB])
+    problem = only(after_save(before, TITLE, now=now, at=at))
+
+    plan = after_save(before, TITLE, now=now, at=told(at, problem, "local"))
+
+    assert (plan.writes, plan.rival, plan.used_verdicts) == ((), b"", ())
+
+
+def test_what_is_turned_down_of_an_occurrence_is_kept_under_the_same_uid() -> None:
+    """The file has no lines for that day any more: they are written as the service has them."""
+    before = series(exceptionOccurrences=[exception("2026-03-09", subject="Alone")])
+    now = series(exceptionOccurrences=[exception("2026-03-09", subject="Theirs")])
+    record = known(before)
+    local = saved(file_of(series()), record)
+    at = desk(policy=POLICIES["ask"])
+    problem = only(planned(Sides(UID, record, local, now), at))
+
+    plan = planned(Sides(UID, record, local, now), told(at, problem, "local"))
+
+    rival = plan.rival.decode()
+    assert (rival.count("SUMMARY:Theirs"), rival.count(f"UID:{UID}")) == (1, 2)
+    assert (problem.local, problem.remote) == (None, "Theirs")
+
+
+def test_what_is_turned_down_is_all_that_the_service_says_and_no_more() -> None:
+    """A category that only the service may spell so is no line that waits in the file."""
+    before, now = there(categories=["a;b"]), there(categories=["a;b", "Red"])
+    changes = {"CATEGORIES:a\\;b": "CATEGORIES:a\\;b,Blue"}
+    at = desk(policy=POLICIES["ask"])
+    problem = only(after_save(before, changes, now=now, at=at))
+
+    plan = after_save(before, changes, now=now, at=told(at, problem, "local"))
+
+    lines = plan.rival.decode().split("\r\n")
+    assert [one for one in lines if "CATEGORIES" in one] == ["CATEGORIES:a\\;b,Red"]
 
 
 def test_the_same_change_on_both_sides_is_agreed() -> None:
@@ -368,6 +574,14 @@ def test_the_same_change_on_both_sides_is_agreed() -> None:
     assert plan.record.base_remote.master.subject == "Ours"
     assert plan.record.base_local is not None
     assert plan.record.base_local.master.subject == "Ours"
+
+
+def test_news_take_the_place_of_what_the_file_says() -> None:
+    """A category that only the service may spell so is no line that waits in the file."""
+    plan = after_change(there(categories=["a;b"]), there(categories=["a;b", "Red"]))
+
+    assert "CATEGORIES:a\\;b,Red" in text(plan)
+    assert text(plan).count("CATEGORIES") == 1
 
 
 # --- linked without a base -----------------------------------------------------------------------
@@ -387,6 +601,25 @@ def test_a_file_linked_to_an_event_that_says_the_same_is_followed_from_there() -
     assert plan.record is not None
     assert (plan.record.graph_id, plan.record.base_remote) == ("g-1", there().item)
     assert plan.record.fingerprint == "f-2"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        None,
+        ItemRecord(UID, base_local=known(THEIRS).base_local),
+        ItemRecord(UID, base_remote=THEIRS.item),
+    ],
+    ids=["no record", "half a base: the file", "half a base: the service"],
+)
+def test_half_a_base_is_none(record: ItemRecord | None) -> None:
+    """What the two agreed on is not known: the item is linked as one that nobody knew."""
+    plan = planned(Sides(UID, record, saved(event_text(*ALIKE)), there()), desk())
+
+    assert (plan.writes, plan.file, plan.problems) == ((), None, ())
+    assert plan.record is not None
+    assert (plan.record.uid, plan.record.graph_id) == (UID, "g-1")
+    assert (plan.record.base_local, plan.record.base_remote) == (there().item, there().item)
 
 
 def test_a_difference_that_waits_for_a_person_is_no_edit_of_the_file() -> None:
@@ -409,6 +642,9 @@ def test_a_difference_that_the_policy_decides_goes_its_way() -> None:
     assert bodies(to_service) == [{"subject": "Ours"}]
     assert to_file.writes == ()
     assert "SUMMARY:Stand-up" in text(to_file)
+    assert to_file.record is not None
+    # Were the bases kept before the file is written, it would count as an edit of them.
+    assert (to_file.record.base_local, to_file.record.base_remote) == (None, None)
 
 
 def test_what_a_lost_state_left_behind_mails_nobody_by_itself() -> None:
@@ -448,10 +684,28 @@ def test_the_guests_of_a_copied_invitation_are_left_as_they_are() -> None:
     """The file still names its organizer; the event is the owner's own copy, for nobody else."""
     at = desk(policy=POLICIES["local"], foreign_meeting="copy")
 
-    plan = linked(*ALIKE, "ORGANIZER:mailto:boss@example.com", GUEST, event=there(), at=at)
+    foreign = ("ORGANIZER:mailto:boss@example.com", GUEST)
+    own = there(attendees=[person("eve@example.org")])
 
-    assert (plan.writes, plan.problems) == ((), ())
-    assert plan.file is None or "bob@example.org" in text(plan)
+    for plan in (linked(*ALIKE, *foreign, event=event, at=at) for event in (there(), own)):
+        assert (plan.writes, plan.problems) == ((), ())
+        assert plan.file is None or "bob@example.org" in text(plan)
+
+
+@pytest.mark.parametrize("policy", ["local", "remote"])
+def test_beside_its_guests_a_copied_invitation_is_as_any_other_file(policy: str) -> None:
+    """Its title goes as the policy says; its people stay out of it."""
+    at = desk(policy=POLICIES[policy], foreign_meeting="copy")
+
+    plan = linked(*OURS, "ORGANIZER:mailto:boss@example.com", GUEST, event=there(), at=at)
+
+    assert [one.fields for one in plan.problems] == [("subject",)]
+    if policy == "local":
+        assert bodies(plan) == [{"subject": "Ours"}]
+    else:
+        assert "SUMMARY:Stand-up" in text(plan)
+        assert "boss@example.com" in text(plan)
+        assert "bob@example.org" in text(plan)
 
 
 def test_the_guests_of_somebody_elses_meeting_are_the_organizers_matter() -> None:
@@ -463,6 +717,17 @@ def test_the_guests_of_somebody_elses_meeting_are_the_organizers_matter() -> Non
 
     assert plan.writes == ()
     assert "eve@example.org" in text(plan)
+
+
+def test_a_linked_event_brings_what_it_was_given_of_the_file() -> None:
+    """Lines that Graph has no field for: what is there is not given again."""
+    given = made(*NEW, "URL:https://example.com").writes[0].body["singleValueExtendedProperties"]
+    stash = next(one for one in given if one["id"] == ICAL_STASH_PROPERTY)
+
+    plan = linked(*ALIKE, event=there(singleValueExtendedProperties=[stash]))
+
+    assert plan.record is not None
+    assert plan.record.sent_stash == stash["value"]
 
 
 # --- a read-only calendar ------------------------------------------------------------------------
@@ -482,6 +747,48 @@ def test_in_a_read_only_calendar_files_follow_the_service_all_the_same() -> None
 def test_a_deleted_file_of_a_series_comes_back_where_it_cannot_be_deleted() -> None:
     """With all its occurrences."""
     assert "RRULE:FREQ=WEEKLY" in text(after_deletion(series(), at=desk(**READ_ONLY)))
+
+
+def test_where_only_the_service_may_change_something_there_is_nothing_to_decide() -> None:
+    """Whatever the policy: its value comes in, and the text of the file is kept."""
+    for policy in ("local", "ask"):
+        plan = conflict(policy, at=desk(policy=POLICIES[policy], **READ_ONLY))
+
+        assert plan.writes == ()
+        assert "SUMMARY:Theirs" in text(plan)
+        assert b"SUMMARY:Ours" in plan.lost
+        assert (only(plan).code, only(plan).fields) == ("restored", ("subject",))
+        assert only(plan).hint == "Your text is kept: `syncd log UID --json` has it."
+
+
+def test_a_conflict_that_the_service_wins_is_one_in_a_read_only_calendar_too() -> None:
+    """Both values are listed, as anywhere else."""
+    plan = conflict("remote", at=desk(policy=POLICIES["remote"], **READ_ONLY))
+
+    assert (only(plan).code, only(plan).local, only(plan).remote) == (
+        *("both-changed", "Ours"),
+        "Theirs",
+    )
+
+
+def test_what_is_put_back_leaves_everything_else_of_the_item_alone() -> None:
+    """A guest's title goes back; the categories of both sides meet as ever."""
+    before = there(**invited(categories=["Blue"]))
+    changes = TITLE | {"CATEGORIES:Blue": "CATEGORIES:Red"}
+
+    apart = after_save(before, changes, now=there(**invited(categories=["Green"])))
+    alike = after_save(before, changes, now=there(**invited(categories=["Red"])))
+
+    assert [(one.code, one.fields) for one in apart.problems] == [
+        ("restored", ("subject",)),
+        ("both-changed", ("categories",)),
+    ]
+    assert "CATEGORIES:Green" in text(apart)
+    assert [one.code for one in alike.problems] == ["restored"]
+    assert alike.after_file is not None
+    for base in (alike.after_file.base_local, alike.after_file.base_remote):
+        assert base is not None
+        assert base.master.categories == ("Red",)
 
 
 # --- several things of one occurrence ------------------------------------------------------------
@@ -572,3 +879,96 @@ def test_a_new_name_leaves_the_services_newer_point() -> None:
 
     assert body["location"]["displayName"] == "Room 3"
     assert body["location"]["coordinates"]["latitude"] == 52.5
+
+
+def test_a_new_name_and_a_new_point_go_together() -> None:
+    """Both halves are the file's."""
+    (body,) = bodies(after_save(there(), AT_POINT | {"LOCATION:Room 1": "LOCATION:Room 3"}))
+
+    assert body["location"]["displayName"] == "Room 3"
+    assert body["location"]["coordinates"]["latitude"] == 48.1
+
+
+def test_an_occurrence_has_a_place_of_its_own() -> None:
+    """The half that was not edited is as the service has it of that day, not of the series."""
+    own = {"SUMMARY:Alone": "SUMMARY:Alone\r\nGEO:48.1;11.5"}
+    before = series(exceptionOccurrences=[exception("2026-03-09", subject="Alone")])
+    head, alone = file_of(before).decode().split("SUMMARY:Alone")
+    renamed = f"{head}SUMMARY:Alone{alone.replace('Room 1', 'Room 3')}".encode()
+
+    def now(**place: Any) -> Remote:
+        moved = exception("2026-03-09", subject="Alone", location=place)
+        return series(exceptionOccurrences=[moved])
+
+    pointed = after_save(before, own, now=now(displayName="Room 2"))
+    at_point = now(displayName="Room 1", coordinates=POINT)
+    named = planned(Sides(UID, known(before), saved(renamed, known(before)), at_point), desk())
+
+    (pointed_body,), (named_body,) = bodies(pointed), bodies(named)
+    assert pointed_body["location"]["displayName"] == "Room 2"
+    assert named_body["location"]["displayName"] == "Room 3"
+    assert named_body["location"]["coordinates"]["latitude"] == 52.5
+
+
+def test_a_new_name_drops_the_point_of_the_old_place() -> None:
+    """Whatever else is decided in that round."""
+    place = {"displayName": "Room 1", "coordinates": POINT}
+
+    plan = after_save(
+        there(location=place),
+        TITLE | {"LOCATION:Room 1": "LOCATION:Room 3"},
+        now=there(location=place, subject="Theirs"),
+    )
+
+    assert bodies(plan) == [{"location": {"displayName": "Room 3"}}]
+
+
+# --- second forms of the text --------------------------------------------------------------------
+
+HELLO = there(body={"contentType": "html", "content": "<p>Hello</p>"})
+WITH_HTML = edited(
+    file_of(HELLO),
+    {"DESCRIPTION:Hello": "DESCRIPTION:Hello\r\nX-ALT-DESC;FMTTYPE=text/html:<p>Hello</p>"},
+)
+FORMED = desk(forms=Forms(html="x-alt-desc"))
+
+
+def test_the_text_follows_its_html_form_where_that_was_edited() -> None:
+    """The service gets the form, and the file says the same in both."""
+    plan = after_save(HELLO, {"<p>Hello": "<p>Bye"}, record=known(HELLO, content=WITH_HTML))
+
+    assert bodies(plan) == [{"body": {"contentType": "html", "content": "<p>Bye</p>"}}]
+    assert "DESCRIPTION:Bye" in text(plan)
+    assert "Hello" not in text(plan)
+
+
+def test_a_text_that_nobody_edited_stays_as_it_is_spelled() -> None:
+    """What goes out is the title; the file is its author's."""
+    record = known(HELLO, content=edited(WITH_HTML, {"DESCRIPTION:Hello": "DESCRIPTION:Hello  "}))
+
+    plan = after_save(HELLO, TITLE, record=record, at=FORMED)
+
+    assert (bodies(plan), plan.file) == ([{"subject": "Ours"}], None)
+
+
+@pytest.mark.parametrize("zone", [{}, {"recurrence": CUSTOM, "originalStartTimeZone": "x"}])
+def test_a_file_that_is_written_anyway_gets_the_forms_that_are_asked_for(
+    zone: dict[str, Any],
+) -> None:
+    """An occurrence from the service's body of its own, also where the zone is a guess."""
+    ciao = {"contentType": "html", "content": "<p>Ciao</p>"}
+    alone = exception("2026-03-09", subject="Alone", body=ciao)
+    before = there(**{"type": "seriesMaster", "recurrence": WEEKLY, **zone})
+    now = there(
+        **{"type": "seriesMaster", "recurrence": WEEKLY, **zone}, exceptionOccurrences=[alone]
+    )
+
+    written = text(after_change(before, now, at=FORMED))
+
+    assert "DESCRIPTION:Ciao\r\nX-ALT-DESC;FMTTYPE=text/html:<p>Ciao</p>" in written
+    assert written.count(f"UID:{UID}") == 2
+
+
+def test_a_form_is_no_reason_to_write_a_file() -> None:
+    """The event changed in nothing that the file says."""
+    assert after_save(HELLO, TITLE, at=FORMED).file is None

@@ -20,6 +20,7 @@ from tests.core.planning import (
     edited,
     event_text,
     exception,
+    invited,
     known,
     moment,
     person,
@@ -107,6 +108,38 @@ def test_guests_of_an_occurrence_alone_are_guests() -> None:
     assert split_of(sides(data=with_guest), desk()) is None
 
 
+BOSS = "ORGANIZER:mailto:boss@example.com\r\n"
+NO_LIST = series(**invited(attendees=[]))
+HOSTLESS = series(attendees=[person("bob@example.org")], organizer=None)
+
+
+def without_guests(data: bytes) -> bytes:
+    lines = data.replace(b"\r\n ", b"").split(b"\r\n")
+    return b"\r\n".join(line for line in lines if not line.startswith(b"ATTENDEE"))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "changes"),
+    [
+        (NO_LIST, NO_LIST, {"SUMMARY:From": f"{BOSS}SUMMARY:From"}),
+        (
+            HOSTLESS,
+            series(),
+            {"CREATED:": f"{BOSS}CREATED:", "SUMMARY:From": f"{BOSS}SUMMARY:From"},
+        ),
+    ],
+    ids=["a meeting of somebody else without a list", "guests that only both sides knew"],
+)
+def test_guests_that_the_file_does_not_name_any_more_are_guests(
+    before: Remote, now: Remote, changes: dict[str, str]
+) -> None:
+    """Clients drop such lines by accident."""
+    record = known(before)
+    data = edited(without_guests(edited(record.content, CUT)), changes)
+
+    assert split_of(sides(data=data, record=record, remote=now), desk()) is None
+
+
 def test_a_series_in_a_read_only_calendar_is_not_cut() -> None:
     """The new half could not be sent."""
     assert split_of(sides(), desk(**READ_ONLY)) is None
@@ -120,6 +153,17 @@ def test_a_new_file_may_be_cut_before_anything_is_sent() -> None:
     assert split_of(sides(record=None, remote=None), desk()) is not None
 
 
+def test_a_series_in_no_zone_is_one_in_the_owners() -> None:
+    """Its halves are too, before and after."""
+    floating = EDITED.replace(b";TZID=Europe/Berlin", b"")
+
+    found = split_of(sides(data=floating, record=None, remote=None), desk())
+
+    assert found is not None
+    assert b"DTSTART:20260323T090000\r\n" in found.new
+    assert is_made(found, found.new, OWNER)
+
+
 @pytest.mark.parametrize(
     ("now", "cut"),
     [
@@ -127,12 +171,13 @@ def test_a_new_file_may_be_cut_before_anything_is_sent() -> None:
         (series(exceptionOccurrences=[exception("2026-03-09", subject="Early")]), True),
         (series(exceptionOccurrences=[exception("2026-03-23", subject="There")]), False),
         (series(exceptionOccurrences=[exception("2026-03-30", subject="Later")]), False),
+        (series(exceptionOccurrences=[exception("2026-03-30", isCancelled=True)]), False),
         (series(start=moment("2026-03-02", 8)), False),
         (there(type="seriesMaster", recurrence=FORTNIGHTLY), False),
     ],
     ids=[
-        *("its title", "an early occurrence", "the day of the cut", "a later day", "its time"),
-        "its rule",
+        *("its title", "an early occurrence", "the day of the cut", "a later day"),
+        *("that a later day is off", "its time", "its rule"),
     ],
 )
 def test_what_the_service_changed_of_the_part_that_is_cut_off_comes_first(

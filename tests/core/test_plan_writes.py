@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from syncd.core.decide import Remote, Sides
 from syncd.core.event import FieldKey
 from syncd.core.mail import Mailing, MailPolicy
 from syncd.core.plan import Desk, ItemPlan, Write
+from syncd.core.policies import POLICIES
 from syncd.core.state import ItemRecord, Problem
 from tests.core.planning import (
     READ_ONLY,
@@ -23,6 +25,8 @@ from tests.core.planning import (
     file_of,
     invited,
     known,
+    made,
+    moment,
     person,
     planned,
     saved,
@@ -82,6 +86,11 @@ def without(day: str) -> dict[str, str]:
 
 
 ALONE = ("SUMMARY:Alone", "LOCATION:Room 1")
+
+
+def html(content: str) -> dict[str, str]:
+    """A body as the service holds it."""
+    return {"contentType": "html", "content": content}
 
 
 # --- one PATCH -----------------------------------------------------------------------------------
@@ -225,9 +234,10 @@ def test_guests_of_the_file_that_do_not_go_along_are_not_mailed() -> None:
 
 
 def planned_with(record: ItemRecord, local: Any, at: Desk) -> ItemPlan:
-    from syncd.core.decide import Sides
-
     return planned(Sides(UID, record, local, there()), at)
+
+
+LOCAL_WINS = desk(policy=POLICIES["local"])
 
 
 # --- answers -------------------------------------------------------------------------------------
@@ -242,6 +252,15 @@ def test_an_answer_tells_the_organizer() -> None:
     assert write.body == {"sendResponse": True}
     assert write.mailing == Mailing("responses", ("boss@example.com",))
     assert write.keys == {FieldKey("", "response")}
+    assert write.expects is not None
+    assert write.expects.master.response == "accepted"
+
+
+def test_an_answer_goes_to_a_meeting_whose_organizer_nobody_knows() -> None:
+    """Whom it mails cannot be told."""
+    write = write_of(after_save(there(**invited(organizer=None)), ACCEPTS))
+
+    assert (write.action, write.mailing) == ("accept", Mailing("responses", ()))
 
 
 @pytest.mark.parametrize(
@@ -297,6 +316,51 @@ def test_a_discarded_answer_is_taken_back_in_the_file() -> None:
     assert b"PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:me@" in (plan.file.data or b"")
 
 
+def test_a_discarded_answer_takes_nothing_else_back() -> None:
+    """The category of the same save goes out, the answer comes back into the file."""
+    at = desk(mail=MailPolicy(responses="hold"))
+    problem = only(after_save(THEIRS, ACCEPTS, at=at))
+
+    plan = after_save(THEIRS, ACCEPTS | CATEGORY, at=told(at, problem, "discarded"))
+
+    assert write_of(plan).body == {"categories": ["Red"]}
+    assert plan.file is not None
+    assert b"PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:me@" in (plan.file.data or b"")
+    assert b"CATEGORIES:Red" in (plan.file.data or b"")
+
+
+THEIR_SERIES = series(**invited())
+COMES = (
+    *("SUMMARY:Stand-up", "LOCATION:Room 1", "ORGANIZER:mailto:boss@example.com"),
+    *("ATTENDEE:mailto:bob@example.org", "ATTENDEE;PARTSTAT=ACCEPTED:mailto:me@example.org"),
+)
+
+
+def test_an_answer_to_one_occurrence_goes_to_that_occurrence() -> None:
+    """With what was written beside it, not beside the series."""
+    comment = {"END:VEVENT": "COMMENT:To all of them\r\nEND:VEVENT"}
+    answered = override(MONDAY, *COMES, "COMMENT:This time only")
+    mine = known(THEIR_SERIES, content=edited(file_of(THEIR_SERIES), comment))
+
+    write = write_of(after_save(THEIR_SERIES, answered, record=mine))
+
+    assert (write.kind, write.slot, write.graph_id) == ("respond", MONDAY, None)
+    assert write.body == {"sendResponse": True, "comment": "This time only"}
+
+
+def test_each_occurrence_is_answered_for_itself() -> None:
+    """What was approved for one day says nothing of another."""
+    at = desk(mail=MailPolicy(responses="hold"))
+    problem = only(after_save(THEIR_SERIES, override(MONDAY, *COMES), at=at))
+    at = told(at, problem, "approved")
+
+    same = after_save(THEIR_SERIES, override(MONDAY, *COMES), at=at)
+    other = after_save(THEIR_SERIES, override(LATER, *COMES), at=at)
+
+    assert (write_of(same).slot, same.problems) == (MONDAY, ())
+    assert (other.writes, len(other.problems)) == ((), 1)
+
+
 @pytest.mark.parametrize("why", ["the policy", "the organizer"])
 def test_an_answer_can_be_given_in_silence(why: str) -> None:
     """`never`, or an organizer who asked for no answers: it is noted and nobody is mailed."""
@@ -322,6 +386,18 @@ def test_a_comment_written_with_an_answer_goes_along_once() -> None:
 
     assert write_of(new).body == {"sendResponse": True, "comment": "Five minutes late"}
     assert write_of(old).body == {"sendResponse": True}
+
+
+def test_what_no_former_text_is_known_of_was_written_now() -> None:
+    """A file that was just found to be this meeting's."""
+    comment = {"END:VEVENT": "COMMENT:Five minutes late\r\nEND:VEVENT"}
+    silent, said = (
+        planned(Sides(UID, None, saved(edited(file_of(THEIRS), one)), THEIRS), LOCAL_WINS)
+        for one in (ACCEPTS, ACCEPTS | comment)
+    )
+
+    assert write_of(silent).body == {"sendResponse": True}
+    assert write_of(said).body == {"sendResponse": True, "comment": "Five minutes late"}
 
 
 def test_an_answer_cannot_be_taken_back() -> None:
@@ -352,6 +428,20 @@ def test_a_guest_changes_nothing_but_what_is_the_guests_own() -> None:
     assert only(plan).reason == "put back from the service: only the organizer can change this"
 
 
+def test_how_the_owner_spends_the_time_is_the_guests_own() -> None:
+    """What Outlook lets a guest change too: what is shown as, reminder, categories."""
+    free = {"LOCATION:": "TRANSP:TRANSPARENT\r\nLOCATION:"}
+    alarm = (
+        "BEGIN:VALARM\r\nACTION:DISPLAY\r\nDESCRIPTION:x\r\nTRIGGER:-PT10M\r\n"
+        "END:VALARM\r\nEND:VEVENT"
+    )
+
+    plan = after_save(THEIRS, free | CATEGORY | {"END:VEVENT": alarm})
+
+    assert names(write_of(plan)) == {"show_as", "reminder_min", "categories"}
+    assert (plan.problems, plan.file) == ((), None)
+
+
 # --- series --------------------------------------------------------------------------------------
 
 
@@ -367,6 +457,41 @@ def test_an_edited_occurrence_is_sent_to_that_occurrence() -> None:
     assert write.body == {"subject": "Alone"}
     assert write.keys == {FieldKey(MONDAY, "subject")}
     assert not write.reshapes
+
+
+def test_a_moved_occurrence_is_sent_its_times_alone() -> None:
+    """The rule is the series'; a PATCH of an occurrence that brings one is refused."""
+    moved = {
+        "DTSTART;TZID=Europe/Berlin:20260309T090000": "DTSTART;TZID=Europe/Berlin:20260309T083000"
+    }
+    (added,) = override(MONDAY, *ALONE).values()
+
+    write = write_of(
+        after_save(
+            series(), {"END:VEVENT\r\nEND:VCALENDAR": edited(added.encode(), moved).decode()}
+        )
+    )
+
+    assert names(write) == {"when", "subject"}
+    assert sorted(write.body) == ["end", "start", "subject"]
+    assert (write.before_etag, write.reshapes) == ("", False)
+
+
+def test_an_occurrence_where_only_the_service_knows_the_zone_is_edited_too() -> None:
+    """Which one it is goes by the owner's zone."""
+    custom = "tzone://Microsoft/Custom"
+    rule = {**WEEKLY, "range": {**WEEKLY["range"], "recurrenceTimeZone": custom}}
+    alone = exception(MONDAY, subject="Alone")
+    before = there(
+        type="seriesMaster",
+        recurrence=rule,
+        originalStartTimeZone=custom,
+        exceptionOccurrences=[alone],
+    )
+
+    write = write_of(after_save(before, {"SUMMARY:Alone": "SUMMARY:Together"}))
+
+    assert (write.slot, write.body) == (MONDAY, {"subject": "Together"})
 
 
 def test_several_occurrences_are_a_write_each() -> None:
@@ -404,8 +529,6 @@ def test_a_new_time_of_a_series_may_cost_it_its_exceptions() -> None:
 
 def test_a_changed_rule_carries_the_services_newer_time() -> None:
     """Time and rule only go together: the half that was not edited is as the service has it."""
-    from tests.core.planning import moment
-
     moved = series(start=moment("2026-03-02", 11), end=moment("2026-03-02", 12))
 
     write = write_of(after_save(series(), RULE, now=moved))
@@ -430,7 +553,7 @@ def test_taking_out_an_occurrence_deletes_it() -> None:
     write = write_of(after_save(series(), without(MONDAY)))
 
     assert (write.kind, write.slot, write.graph_id) == ("delete-occurrence", MONDAY, None)
-    assert (write.body, write.mailing) == ({}, None)
+    assert (write.body, write.mailing, write.before_etag, write.reshapes) == ({}, None, "", False)
     assert write.keys == {FieldKey(MONDAY, "cancelled")}
     assert write.expects is not None
     assert write.expects.cancelled
@@ -473,6 +596,133 @@ def test_a_discarded_cancellation_of_an_occurrence_brings_it_back() -> None:
     assert b"EXDATE" not in (plan.file.data or b"")
 
 
+def test_discarding_brings_back_every_occurrence_that_it_names() -> None:
+    """Each is a matter of its own; here a person discards both."""
+    at = desk()
+    both = {
+        "RRULE:FREQ=WEEKLY;BYDAY=MO": (
+            "RRULE:FREQ=WEEKLY;BYDAY=MO\r\n"
+            "EXDATE;TZID=Europe/Berlin:20260309T090000,20260316T090000"
+        )
+    }
+    first, second = after_save(OUR_SERIES, both, at=at).problems
+    told_one = told(at, first, "discarded")
+
+    one_left = after_save(OUR_SERIES, both, at=told_one)
+    plan = after_save(OUR_SERIES, both, at=told(told_one, second, "discarded"))
+
+    assert one_left.problems == (second,)
+    assert plan.writes == ()
+    assert plan.file is not None
+    assert b"EXDATE" not in (plan.file.data or b"")
+
+
+DAVE = person("dave@example.org")
+
+
+def with_guests(*people: Any, of_all: tuple[Any, ...] = (), **changes: Any) -> Remote:
+    """A series one occurrence of which has guests of its own."""
+    alone = exception(MONDAY, subject="Alone", attendees=list(people), **changes)
+    return series(attendees=list(of_all), exceptionOccurrences=[alone])
+
+
+@pytest.mark.parametrize(
+    ("before", "to"),
+    [
+        (with_guests(DAVE), ("dave@example.org",)),
+        (with_guests(DAVE, of_all=(BOB,)), ("dave@example.org", "bob@example.org")),
+        (with_guests(of_all=(BOB,)), ("bob@example.org",)),
+    ],
+    ids=["of the occurrence", "of both", "of the series"],
+)
+def test_a_write_to_an_occurrence_may_mail_its_guests_and_those_of_the_series(
+    before: Remote, to: tuple[str, ...]
+) -> None:
+    """Whoever of them is told: an edit and a cancellation count as mail to all."""
+    title = {"SUMMARY:Alone": "SUMMARY:Together"}
+    held = desk(mail=MailPolicy(updates="hold"))
+
+    assert write_of(after_save(before, title)).mailing == Mailing("updates", to)
+    assert only(after_save(before, title, at=held)).to == to
+    assert only(after_save(before, without(MONDAY))).to == to
+
+
+def test_who_is_asked_to_one_occurrence_is_invited() -> None:
+    """Though the series has guests: they have nothing to do with that day."""
+    plan = after_save(with_guests(of_all=(BOB,)), {"SUMMARY:Alone": f"SUMMARY:Alone\r\n{ASKED}"})
+
+    assert (only(plan).code, only(plan).to) == (
+        "would-invite",
+        ("dave@example.org", "bob@example.org"),
+    )
+
+
+ASKED = "ORGANIZER:mailto:me@example.org\r\nATTENDEE:mailto:dave@example.org"
+
+
+def two_overrides(*lines: str) -> dict[str, str]:
+    """The same lines for two occurrences."""
+    ((end, first),) = override(MONDAY, *lines).items()
+    ((_, second),) = override(LATER, *lines).items()
+    return {end: first.replace(end, second)}
+
+
+def test_who_is_asked_to_several_occurrences_is_asked_once() -> None:
+    """It is one question to the owner: may these people be invited."""
+    changes = two_overrides("SUMMARY:Stand-up", "LOCATION:Room 1", *ASKED.split("\r\n"))
+    at = desk()
+    first, second = after_save(series(), changes, at=at).problems
+    assert (first.id, first.exact) == (second.id, second.exact)
+
+    plan = after_save(series(), changes, at=told(at, first, "approved"))
+
+    assert [write.slot for write in plan.writes] == [MONDAY, LATER]
+    assert {write.mailing for write in plan.writes} == {
+        Mailing("invitations", ("dave@example.org",))
+    }
+
+
+def test_the_same_change_of_two_occurrences_is_two_matters() -> None:
+    """Approving what is sent of one day does not send the other."""
+    at = desk(mail=MailPolicy(updates="hold"))
+    changes = two_overrides(*ALONE)
+    first, second = after_save(OUR_SERIES, changes, at=at).problems
+    assert (first.id != second.id, first.exact) == (True, second.exact)
+
+    plan = after_save(OUR_SERIES, changes, at=told(at, second, "approved"))
+
+    assert [write.slot for write in plan.writes] == [LATER]
+    assert plan.problems == (first,)
+
+
+def test_what_is_held_of_a_series_holds_up_its_time_alone() -> None:
+    """A title that waits is no reason for an occurrence to wait; a time or rule that waits is."""
+    at = desk(mail=MailPolicy(updates="hold"))
+    before = series(
+        attendees=[BOB], exceptionOccurrences=[exception(MONDAY, subject="Alone", attendees=[BOB])]
+    )
+    category = {"SUMMARY:Alone": "CATEGORIES:Red\r\nSUMMARY:Alone"}
+
+    plan = after_save(before, TITLE | category, at=at)
+
+    assert (write_of(plan).slot, write_of(plan).body) == (MONDAY, {"categories": ["Red"]})
+    for moved in (TIME, {"BYDAY=MO": "BYDAY=MO,TU"}):
+        waits = after_save(before, moved | category, at=at)
+        assert (waits.writes, only(waits).code) == ((), "would-update")
+
+
+def test_each_cancelled_occurrence_that_cannot_come_back_is_listed() -> None:
+    """By its own day."""
+    days = [f"OID.x.{MONDAY}", f"OID.x.{LATER}"]
+    line = "EXDATE;TZID=Europe/Berlin:20260309T090000\r\n"
+    other = "EXDATE;TZID=Europe/Berlin:20260316T090000\r\n"
+
+    plan = after_save(series(cancelledOccurrences=days), {line: "", other: ""})
+
+    assert plan.writes == ()
+    assert len({one.id for one in plan.problems}) == 2
+
+
 def test_a_cancelled_occurrence_cannot_be_brought_back() -> None:
     """Graph has no way to: it is listed, and everything else goes on."""
     cancelled = series(cancelledOccurrences=[f"OID.x.{MONDAY}"])
@@ -501,6 +751,25 @@ def test_the_guests_of_a_new_series_are_invited_after_its_exceptions() -> None:
     assert [(write.slot, write.mailing) for write in plan.writes] == [(MONDAY, None)]
 
 
+def test_one_approval_invites_to_a_new_series_with_an_exception() -> None:
+    """It is created without its people first: who approved that is not asked again."""
+    guests = ("ORGANIZER:mailto:me@example.org", "ATTENDEE:mailto:bob@example.org")
+    times = ("DTSTART:20260302T090000Z", "DTEND:20260302T100000Z", "RRULE:FREQ=WEEKLY;BYDAY=MO")
+    new = ("SUMMARY:Stand-up", *times, "EXDATE:20260309T090000Z", *guests)
+    at = desk()
+    problem = only(made(*new, at=at))
+    at = told(at, problem, "approved")
+
+    first, then = made(*new, at=at), after_save(series(), INVITES, at=at)
+
+    assert (write_of(first).kind, write_of(first).mailing, first.used_verdicts) == (
+        *("create", None),
+        (),
+    )
+    assert write_of(then).mailing == Mailing("invitations", ("bob@example.org",))
+    assert (then.used_verdicts, then.problems) == ((problem.id,), ())
+
+
 def test_a_further_guest_of_a_meeting_is_invited_before_its_exceptions() -> None:
     """The others know the series already."""
     changes = override(MONDAY, *ALONE) | {
@@ -510,14 +779,88 @@ def test_a_further_guest_of_a_meeting_is_invited_before_its_exceptions() -> None
     plan = after_save(OUR_SERIES, changes, at=desk(mail=SEND_ALL))
 
     assert [(write.slot, names(write)) for write in plan.writes] == [("", {"attendees"})]
+    assert write_of(plan).mailing == Mailing("updates", ("bob@example.org", "dave@example.org"))
+
+
+RICH = html("<p>Agenda</p><table><tr><td>1</td></tr></table>")
 
 
 def test_an_edit_of_an_exception_is_compared_with_that_exception() -> None:
     """Its body is its own: a rich one there is not written over."""
-    rich = {"contentType": "html", "content": "<p>Agenda</p><table><tr><td>1</td></tr></table>"}
-    before = series(exceptionOccurrences=[exception(MONDAY, subject="Alone", body=rich)])
+    before = series(exceptionOccurrences=[exception(MONDAY, subject="Alone", body=RICH)])
 
-    plan = after_save(before, {"SUMMARY:Alone": "SUMMARY:Together"})
+    plan = after_save(
+        before, {"SUMMARY:Alone": "SUMMARY:Together", "DESCRIPTION:Agenda": "DESCRIPTION:Plan"}
+    )
 
     assert write_of(plan).body == {"subject": "Together"}
     assert write_of(plan).slot == MONDAY
+    assert (only(plan).code, only(plan).fields) == ("rich-body", ("body",))
+    of_series = only(after_save(there(body=RICH), {"DESCRIPTION:Agenda": "DESCRIPTION:Plan"}))
+    assert of_series.id != only(plan).id
+
+
+# --- texts ---------------------------------------------------------------------------------------
+
+HELLO = there(body=html("<p>Hello</p>"))
+BYE = "DESCRIPTION:Bye\r\nX-ALT-DESC;FMTTYPE=text/html:<p><b>Bye</b></p>"
+
+
+def test_a_rich_text_is_replaced_only_where_that_is_asked_for() -> None:
+    """`rich_body = "replace"` gives up the formatting; without it the edit waits."""
+    edit = {"DESCRIPTION:Agenda": "DESCRIPTION:Plan"}
+
+    replaced = after_save(there(body=RICH), edit, at=desk(replace_rich=True))
+    held = after_save(there(body=RICH), edit | TITLE)
+
+    assert write_of(replaced).body["body"]["content"].startswith("Plan")
+    assert (write_of(held).body, only(held).code) == ({"subject": "Retro"}, "rich-body")
+
+
+def test_blank_lines_that_no_html_keeps_are_no_edit() -> None:
+    """Nothing is sent of them, and the file says again what the service has."""
+    two = there(body=html("<p>Hello</p><p><br></p><p>World</p>"))
+    apart = {"DESCRIPTION:Hello\\n": "DESCRIPTION:Hello\\n\\n\\n"}
+
+    plan, with_title = after_save(two, apart), after_save(two, apart | TITLE)
+
+    assert plan.writes == ()
+    assert (names(write_of(with_title)), write_of(with_title).body) == (
+        {"subject"},
+        {"subject": "Retro"},
+    )
+    for one in (plan, with_title):
+        assert one.file is not None
+        assert b"DESCRIPTION:Hello\\n\\nWorld\r\n" in (one.file.data or b"")
+
+
+def test_a_new_text_goes_in_the_form_that_its_author_gave_it() -> None:
+    """Where its file has an HTML form that says the same."""
+    formed = after_save(HELLO, {"DESCRIPTION:Hello": BYE})
+    plain = after_save(HELLO, {"DESCRIPTION:Hello": "DESCRIPTION:Bye"})
+
+    assert write_of(formed).body == {"body": html("<p><b>Bye</b></p>")}
+    assert write_of(plain).body == {"body": {"contentType": "text", "content": "Bye"}}
+
+
+def test_a_form_that_was_made_from_another_body_is_not_sent() -> None:
+    """What the service's newer one is made of would go with it; nor does an occurrence have one."""
+    ciao = there(body=html("<p>Ciao</p>"))
+    own = series(exceptionOccurrences=[exception(MONDAY, body=html("<p>Hello</p>"))])
+
+    newer = after_save(HELLO, {"DESCRIPTION:Hello": BYE}, now=ciao, at=LOCAL_WINS)
+    occurrence = after_save(own, {"DESCRIPTION:Hello": BYE})
+
+    assert write_of(newer).body == {"body": {"contentType": "text", "content": "Bye"}}
+    assert write_of(occurrence).body == {"body": {"contentType": "text", "content": "Bye"}}
+
+
+@pytest.mark.parametrize("record", [ItemRecord(UID), None], ids=["no base", "no record"])
+def test_a_form_goes_to_an_event_that_is_linked_without_a_text(record: ItemRecord | None) -> None:
+    """It can have been made from none; of an item that nobody knew not even that is known."""
+    data = edited(file_of(there()), {"CREATED:": f"{BYE}\r\nCREATED:"})
+
+    plan = planned(Sides(UID, record, saved(data), there()), LOCAL_WINS)
+
+    formed, plain = html("<p><b>Bye</b></p>"), {"contentType": "text", "content": "Bye"}
+    assert write_of(plan).body == {"body": formed if record else plain}

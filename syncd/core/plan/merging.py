@@ -58,10 +58,6 @@ def _refreshed(record: ItemRecord, local: Item) -> Item:
     """
     base = record.base_local
     assert base is not None
-    return base if changed(base, local, local=True) else _with_shown(local, base)
-
-
-def _with_shown(local: Item, base: Item) -> Item:
     shown = {
         name: getattr(base.master, name)
         for name in ("organizer", "is_cancelled", "join_url", "invited_as", "response")
@@ -291,7 +287,7 @@ def _conflict_problem(settled: Settled, sides: Sides, desk: Desk) -> Problem:
 
 
 def _plain(value: Any) -> Any:
-    return None if value is ABSENT else msgspec.to_builtins(value, str_keys=True)
+    return None if value is ABSENT else msgspec.to_builtins(value)
 
 
 def _with_file(plan: ItemPlan, pull: frozenset[FieldKey], decision: Merged, desk: Desk) -> ItemPlan:

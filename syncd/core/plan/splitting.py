@@ -84,7 +84,7 @@ def split_plans(sides: Sides, split: Split, desk: Desk, *, made: bool) -> list[I
     if not made:
         waiting = ItemPlan(sides.uid, Nothing(), sides, record, keep_todo=True)
         return [_new_file(split, desk), waiting]
-    after = replace(record, content=split.old, fingerprint=None, stat=None)
+    after = replace(record, content=split.old)
     old = FileJob(sides.known.file, split.old, local.fingerprint, unread=True)
     return [
         ItemPlan(sides.uid, Nothing(), sides, record, old, after, lost=local.data, keep_todo=True)

@@ -45,7 +45,7 @@ def with_stash(plan: ItemPlan, desk: Desk) -> ItemPlan:
             return replace(plan, writes=writes)
     if plan.file is not None and plan.after_file is not None:
         # The file goes first: it is read again at once, and the stash goes then.
-        after = replace(plan.after_file, fingerprint=None, stat=None)
+        after = replace(plan.after_file, fingerprint=None)
         return replace(plan, file=replace(plan.file, unread=True), after_file=after)
     if plan.writes or remote.event.has_others or local.file.holds:
         return plan  # a line that its author is about to mend is not worth a request of its own

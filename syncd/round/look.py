@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syncd.core.ids import FileName, Uid
@@ -75,6 +75,7 @@ async def read_folder(bench: Bench, look: FolderLook) -> LocalState:
     names = await bench.store.uids_of_files(
         bench.key, [*look.missing, *(one.seen.name for one in files)]
     )
+    files = _by_claim(files, records, await _copies(bench) if files else set())
     _sort_files(bench, state, files, records, names, look.missing)
     _sort_missing(state, names, look.missing)
     _sort_trouble(bench, state, look, names)
@@ -114,7 +115,7 @@ def _sort_files(
 ) -> None:
     holds = {one.seen.name: _held_uid(one, records, names) for one in files}
     emptied: dict[Uid, _File] = {}
-    for one in sorted(files, key=lambda f: (f.seen.stat.mtime_ns, f.seen.name)):
+    for one in files:
         uid = holds[one.seen.name]
         if uid is None and one.seen.name in names:
             emptied[names[one.seen.name]] = one
@@ -139,6 +140,29 @@ def _sort_files(
         else:
             # The file is there, so its event was not deleted, whatever stands in it by now.
             state.broken[uid] = one.seen, Unreadable("not-an-event", 0, reason)
+
+
+async def _copies(bench: Bench) -> set[str]:
+    """The files that are listed as others of a UID."""
+    listed = await bench.store.problems(bench.key, subject="*files")
+    return {one.file for one in listed if one.code == "duplicate-uid"}
+
+
+def _by_claim(
+    files: Sequence[_File], records: Mapping[Uid, ItemRecord], copies: Collection[str]
+) -> list[_File]:
+    """
+    Of several files of one UID, the one with the best claim to it first.
+
+    A file that got another name says what it said; one that has been a copy stays one.
+    """
+
+    def claim(one: _File) -> tuple[bool, bool, int, str]:
+        known = records.get(one.uid) if one.uid is not None else None
+        other = known is None or one.seen.data != known.content
+        return other, one.seen.name in copies, one.seen.stat.mtime_ns, one.seen.name
+
+    return sorted(files, key=claim)
 
 
 def _held_uid(

@@ -235,3 +235,27 @@ async def test_an_old_copy_does_not_take_the_place_of_a_file_that_broke(
         assert w.mails() == []
         assert len(made.item.values["attendees"]) == 1
         assert {one.code for one in await w.store.problems()} >= {"duplicate-uid"}
+
+
+async def test_an_old_copy_does_not_take_the_place_of_a_file_with_a_new_name(
+    tmp_path: Path,
+) -> None:
+    """Of two files of a UID the item's is the one that says what it said, whatever it is called."""
+    send = MailPolicy("send", "send", "send", "send")
+    async with world(tmp_path, mail=send) as w:
+        guest = {"emailAddress": {"address": "bob@example.org"}, "type": "required"}
+        body = event("Plan", "2026-03-05T10:00:00", "2026-03-05T11:00:00")
+        made = w.box.create(w.calendar, body | {"attendees": [guest]})
+        assert await w.code() == 0
+        (w.folder / "copy.ics").write_bytes(w.path("Plan").read_bytes())
+        w.box.patch(made.id, {"location": {"displayName": "Hall"}})
+        await w.code()
+        [file] = [one for one in w.folder.glob("*.ics") if b"Hall" in one.read_bytes()]
+        file.rename(w.folder / "renamed.ics")
+
+        assert await w.code() == 4
+        assert await w.code() == 4
+
+        assert w.mails() == []
+        assert made.item.values["location"]["displayName"] == "Hall"
+        assert b"Hall" in (w.folder / "renamed.ics").read_bytes()

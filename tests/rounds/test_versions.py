@@ -170,3 +170,23 @@ async def test_file_that_is_followed_nowhere(tmp_path: Path) -> None:
 
         assert b"SUMMARY:Before" in last.before
         assert b"SUMMARY:After" in last.after
+
+
+async def test_every_version_that_the_policy_turned_down_is_kept(tmp_path: Path) -> None:
+    """The list of conflicts has the last one of a field; the history has them all."""
+    async with world(tmp_path, conflict="local") as w:
+        made = w.box.create(w.calendar, event("Plan", "2026-03-05T10:00:00", "2026-03-05T11:00:00"))
+        assert await w.code() == 0
+        for n in range(3):
+            w.box.patch(made.id, {"location": {"displayName": f"Theirs{n}"}})
+            data = w.path("Plan").read_bytes()
+            lines = [one for one in data.split(b"\r\n") if not one.startswith(b"LOCATION")]
+            at = lines.index(b"SUMMARY:Plan")
+            lines.insert(at, f"LOCATION:Mine{n}".encode())
+            w.path("Plan").write_bytes(b"\r\n".join(lines))
+            assert await w.code() == 0
+
+        assert made.item.values["location"]["displayName"] == "Mine2"
+        [uid] = await w.store.uids_beginning("", 5)
+        kept = b"".join(one.before + one.after for one in await w.store.history(uid, 100))
+        assert all(f"Theirs{n}".encode() in kept for n in range(3))

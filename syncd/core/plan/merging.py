@@ -91,7 +91,8 @@ def merge_item(sides: Sides, decision: Merged, desk: Desk) -> ItemPlan:
     plan = ItemPlan(sides.uid, decision, sides, record, problems=tuple(problems))
     plan, undone = with_writes(plan, merge.push, decision, desk)
     plan = _with_used(plan, used, merge)
-    plan = _with_rival(plan, frozenset(used) & merge.push, decision, desk)
+    disputed = frozenset(one.conflict.key for one in merge.conflicts)
+    plan = _with_rival(plan, disputed & merge.push, decision, desk)
     return with_stash(_with_file(plan, merge.pull | undone, decision, desk), desk)
 
 
@@ -224,7 +225,10 @@ def _with_used(plan: ItemPlan, used: Mapping[FieldKey, ProblemId], merge: Merge)
 def _with_rival(
     plan: ItemPlan, keys: frozenset[FieldKey], decision: Merged, desk: Desk
 ) -> ItemPlan:
-    """What a person turned down was never in a file: the history would not have it."""
+    """
+    What a person or the policy turned down was never in a file: the history would not have it, and
+    the list has the last of a field alone.
+    """
     local, remote = plan.sides.local, plan.sides.remote
     keys &= {key for write in plan.writes for key in write.keys}
     if not keys or not isinstance(local, Present) or remote is None:

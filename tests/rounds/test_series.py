@@ -6,7 +6,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import icalendar
 import pytest
+import recurring_ical_events
 
 from syncd.shell.config_model import MailPolicy
 from syncd.simulator.switches import Switches
@@ -298,3 +300,82 @@ async def test_a_moved_series_keeps_an_exception_that_no_view_has_told_of(tmp_pa
         assert item.start.local.hour == 20
         [override] = item.overrides.values()
         assert override.values["location"]["displayName"] == "Hall"
+
+
+@pytest.mark.parametrize("drops", [True, False])
+@pytest.mark.parametrize(
+    ("line", "changes"),
+    [
+        (b"SUMMARY:Special", {"subject": "Renamed"}),
+        (b"LOCATION:Elsewhere", {"location": {"displayName": "Hall"}}),
+    ],
+)
+async def test_an_occurrence_inherits_again_what_outlook_has_just_changed(
+    tmp_path: Path, drops: bool, line: bytes, changes: dict[str, Any]
+) -> None:
+    """The file takes back what was special of a day while the series itself gets another value."""
+    async with world(tmp_path, switches=Switches(series_change_drops_exceptions=drops)) as w:
+        made = weekly(w)
+        special = {"subject": "Special", "location": {"displayName": "Elsewhere"}}
+        w.box.patch(occurrence(w, "2026-03-23").id, special)
+        await w.code()
+        [file] = w.folder.glob("*.ics")
+        data = file.read_bytes()
+        before, _, own = data.rpartition(b"BEGIN:VEVENT")
+        name = line.partition(b":")[0]
+        usual = next((one for one in before.split(b"\r\n") if one.startswith(name)), b"")
+        own = own.replace(line + b"\r\n", usual + b"\r\n" if usual else b"")
+        w.box.patch(made.id, changes)
+        file.write_bytes(before + b"BEGIN:VEVENT" + own)
+
+        for _ in range(3):
+            assert await w.code() == 0
+
+        assert shown_on_service(w) == shown_in_folder(w)
+
+
+def shown_on_service(w: World) -> list[tuple[str, str, str]]:
+    first, last = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
+    return sorted(
+        (one.start.instant.isoformat(), one.subject, one.values["location"]["displayName"])
+        for one in w.box.instances(w.calendar, first, last)
+    )
+
+
+def shown_in_folder(w: World) -> list[tuple[str, str, str]]:
+    [file] = w.folder.glob("*.ics")
+    calendar = icalendar.Calendar.from_ical(file.read_bytes())
+    found = recurring_ical_events.of(calendar).between(date(2026, 3, 1), date(2026, 6, 1))
+    return sorted(
+        (
+            one["DTSTART"].dt.astimezone(UTC).isoformat(),
+            str(one["SUMMARY"]),
+            str(one.get("LOCATION", "")),
+        )
+        for one in found
+    )
+
+
+async def test_a_rule_that_is_taken_back_leaves_no_day_behind(tmp_path: Path) -> None:
+    """A meeting became a series with a day of its own, and a person did not want that mail."""
+    policy = MailPolicy("send", "hold", "hold", "send")
+    async with world(tmp_path, mail=policy) as w:
+        guest = {"emailAddress": {"address": "bob@example.org"}, "type": "required"}
+        body = event("Plan", "2026-03-05T10:00:00", "2026-03-05T11:00:00")
+        w.box.create(w.calendar, body | {"attendees": [guest]})
+        assert await w.code() == 0
+        before = w.path("Plan").read_bytes()
+        rule = b"RRULE:FREQ=WEEKLY;COUNT=3\r\nEXDATE;TZID=Europe/Berlin:20260312T100000\r\n"
+        w.path("Plan").write_bytes(before.replace(b"SUMMARY:Plan", rule + b"SUMMARY:Plan"))
+        assert await w.code() == 4
+
+        for problem in await w.store.problems():
+            if problem.kind == "held-mail":
+                await w.decide(problem, "discarded")
+        await w.code()
+        assert await w.code() == 0
+
+        _, _, event_lines = w.path("Plan").read_bytes().partition(b"BEGIN:VEVENT")
+        assert b"RRULE" not in event_lines
+        assert b"EXDATE" not in event_lines
+        assert await w.store.problems() == []

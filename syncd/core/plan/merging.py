@@ -89,11 +89,12 @@ def merge_item(sides: Sides, decision: Merged, desk: Desk) -> ItemPlan:
         base_remote=overlay(base_remote, merge.agreed, decision.remote),
     )
     plan = ItemPlan(sides.uid, decision, sides, record, problems=tuple(problems))
-    plan, undone = with_writes(plan, merge.push, decision, desk)
+    settled = replace(decision, merge=merge)
+    plan, undone = with_writes(plan, merge.push, settled, desk)
     plan = _with_used(plan, used, merge)
     disputed = frozenset(one.conflict.key for one in merge.conflicts)
     plan = _with_rival(plan, disputed & merge.push, decision, desk)
-    return with_stash(_with_file(plan, merge.pull | undone, decision, desk), desk)
+    return with_stash(_with_file(plan, merge.pull | undone, settled, desk), desk)
 
 
 def _bases(known: ItemRecord, decision: Merged) -> tuple[Item, Item]:
@@ -318,7 +319,7 @@ def _with_file(plan: ItemPlan, pull: frozenset[FieldKey], decision: Merged, desk
         stamps(sides.remote.event),
         desk.owner,
         base_local,
-        _followed(decision),
+        _followed(decision, pull),
     )
     agreed = replace(record, base_local=moved_local, base_remote=moved_remote)
     if isinstance(data, bytes) and data != content:
@@ -347,11 +348,13 @@ def _following(sides: Sides) -> frozenset[FieldKey]:
     return frozenset({FieldKey(MASTER, "body")}) if by_html else frozenset()
 
 
-def _followed(decision: Merged) -> frozenset[str]:
-    """Fields of a series that were changed in its file, which inheriting overrides follow."""
+def _followed(decision: Merged, pull: frozenset[FieldKey]) -> frozenset[str]:
+    """
+    Fields of a series that were changed in its file, and stay, which inheriting overrides follow.
+    """
     if not decision.local.overrides and not decision.local.cancelled:
         return frozenset()
-    mine = decision.merge.push | decision.merge.agreed
+    mine = (decision.merge.push | decision.merge.agreed) - pull
     return frozenset(key.name for key in mine if key.slot == MASTER)
 
 

@@ -135,7 +135,7 @@ def patch(
     remote = plan.sides.remote
     assert remote is not None
     item = _timed_as_on_service(decision, keys)
-    wanted = item.master if not slot else _occurrence(item, slot)
+    wanted = item.master if not slot else _occurrence(_inheriting(item, decision), slot)
     wanted = _placed_as_on_service(wanted, decision, slot, keys)
     parts, holds = patch_fields(
         sorted(key.name for key in keys),
@@ -188,6 +188,12 @@ def _timed_as_on_service(decision: Merged, keys: frozenset[FieldKey]) -> Item:
 
 
 _TOGETHER = frozenset({"when", "recurrence"})
+
+
+def _inheriting(item: Item, decision: Merged) -> Item:
+    """The item whose occurrences inherit what comes from the service in this very round."""
+    news = frozenset(key for key in decision.merge.pull if key.slot == MASTER)
+    return overlay(item, news, decision.remote)
 
 
 def _placed_as_on_service(

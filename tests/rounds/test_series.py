@@ -379,3 +379,26 @@ async def test_a_rule_that_is_taken_back_leaves_no_day_behind(tmp_path: Path) ->
         assert b"RRULE" not in event_lines
         assert b"EXDATE" not in event_lines
         assert await w.store.problems() == []
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+async def test_a_day_that_is_held_is_left_as_its_author_wrote_it(
+    tmp_path: Path, noticed: bool
+) -> None:
+    """Outlook has no THISANDPRIOR: the day waits, and what changes there does not go into it."""
+    async with world(tmp_path) as w:
+        made = weekly(w)
+        w.box.patch(occurrence(w, "2026-03-23").id, {"subject": "Another"})
+        await w.code()
+        [file] = w.folder.glob("*.ics")
+        held = file.read_bytes().replace(b"RECURRENCE-ID;", b"RECURRENCE-ID;RANGE=THISANDPRIOR;")
+        file.write_bytes(held.replace(b"SUMMARY:Another", b"SUMMARY:Another\r\nLOCATION:Special"))
+        if noticed:
+            assert await w.code() == 4
+        w.box.patch(made.id, {"location": {"displayName": "Hall"}})
+
+        assert await w.code() == 4
+
+        [file] = w.folder.glob("*.ics")
+        assert file.read_bytes().count(b"LOCATION:Special") == 1
+        assert file.read_bytes().count(b"LOCATION:Hall") == 1

@@ -63,7 +63,7 @@ from syncd.core.wire.ics_people import (
     read_attendee,
     stated_response,
 )
-from syncd.core.wire.ics_read import FileItem, read_document, used_zones
+from syncd.core.wire.ics_read import OVERRIDE, FileItem, read_document, used_zones
 from syncd.core.wire.ics_slots import (
     ZoneOf,
     later,
@@ -171,7 +171,10 @@ def rewrite(
     events = document.calendar.components("VEVENT")
     before = [component_bytes(event) for event in events]
     zone_of = private_zones(document, owner, _master(document.calendar).first("DTSTART"))
-    rewriter = _Rewriter(document, uid, target, stamps, owner, now.item, base, zone_of, followed)
+    held = frozenset(one.slot for one in now.holds if one.fields == OVERRIDE)
+    rewriter = _Rewriter(
+        document, uid, target, stamps, owner, now.item, base, zone_of, followed, held
+    )
     rewriter.apply(_groups(moved))
     if any(component_bytes(one) != text for one, text in zip(events, before, strict=True)):
         rewriter.mint_again()
@@ -194,7 +197,7 @@ def _groups(moved: Iterable[FieldKey]) -> dict[str, set[str]]:
 class _Rewriter:
     """
     `now` is what the file says before; None where its time cannot be read. `zone_of` is what its
-    own TZIDs mean before its DTSTART is written.
+    own TZIDs mean before its DTSTART is written. `held` are slots whose overrides are left alone.
 
     `start` is the series' DTSTART once it is written, `tzid` what it calls its zone. `dropped` are
     the ids of overrides that go, all at once: a file may hold thousands.
@@ -209,6 +212,7 @@ class _Rewriter:
     base: Item | None
     zone_of: ZoneOf
     followed: frozenset[str]
+    held: frozenset[str]
     start: Line | None = None
     tzid: str | None = None
     dropped: set[int] = field(default_factory=set)
@@ -479,6 +483,8 @@ class _Rewriter:
 
     def _override(self, component: Component, slot: date, mine: set[str], names: set[str]) -> bool:
         """Bring one override up to date; returns whether it is there and takes part in syncing."""
+        if slot.isoformat() in self.held:
+            return False
         own = self.target.overrides.get(slot)
         if own is None and (slot in self.target.cancelled or names):
             self.dropped.add(id(component))

@@ -151,7 +151,7 @@ def _stash_in(data: bytes, known: ItemRecord, remote: Remote, desk: Desk) -> str
     return file.stash if isinstance(file, FileItem) else ""
 
 
-def delete_file(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
+def delete_file(sides: Sides, decision: Decision) -> ItemPlan:
     known = sides.known
     assert known is not None
     assert known.file is not None
@@ -172,7 +172,7 @@ def delete_file(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
 
 def keep_text(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
     assert isinstance(sides.local, Present)
-    plan = delete_file(sides, decision, desk)
+    plan = delete_file(sides, decision)
     reason = "the meeting was deleted on the service while the file was edited"
     problem = desk.problem(
         "conflict",

@@ -36,7 +36,7 @@ def plan_item(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
         case MakeEvent():
             return make_event(sides, decision, desk)
         case DeleteFile():
-            return delete_file(sides, decision, desk)
+            return delete_file(sides, decision)
         case KeepText():
             return keep_text(sides, decision, desk)
         case DeleteEvent():

@@ -28,9 +28,8 @@ def split_of(sides: Sides, desk: Desk) -> Split | None:
     local = sides.local
     if not isinstance(local, Present) or not desk.may_write:
         return None
-    if not any(one.code == THIS_AND_FUTURE for one in local.file.holds):
-        return None
-    if _concerns_others(local, sides):
+    is_cut = any(one.code == THIS_AND_FUTURE for one in local.file.holds)
+    if not is_cut or _concerns_others(local, sides):
         return None
     split = split_series(local.data, desk.owner)
     return split if split is not None and _is_settled(sides, split) else None

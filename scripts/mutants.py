@@ -70,7 +70,8 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "core/merge.py": _CORE,
     "core/decide.py": _CORE,
     "core/plan": (*_SMALL, *_CORE),
-    "round/in_doubt.py": _ROUNDS,
+    "round/asked.py": ("tests/rounds/test_asked.py",),
+    "round/in_doubt.py": ("tests/rounds/test_asked.py", *_ROUNDS),
     "round/push.py": _ROUNDS,
     "round/requests.py": _ROUNDS,
 }

@@ -751,7 +751,7 @@ def test_a_deleted_file_of_a_series_comes_back_where_it_cannot_be_deleted() -> N
 
 def test_where_only_the_service_may_change_something_there_is_nothing_to_decide() -> None:
     """Whatever the policy: its value comes in, and the text of the file is kept."""
-    for policy in ("local", "ask"):
+    for policy in ("local", "remote", "ask"):
         plan = conflict(policy, at=desk(policy=POLICIES[policy], **READ_ONLY))
 
         assert plan.writes == ()
@@ -759,16 +759,6 @@ def test_where_only_the_service_may_change_something_there_is_nothing_to_decide(
         assert b"SUMMARY:Ours" in plan.lost
         assert (only(plan).code, only(plan).fields) == ("restored", ("subject",))
         assert only(plan).hint == "Your text is kept: `syncd log UID --json` has it."
-
-
-def test_a_conflict_that_the_service_wins_is_one_in_a_read_only_calendar_too() -> None:
-    """Both values are listed, as anywhere else."""
-    plan = conflict("remote", at=desk(policy=POLICIES["remote"], **READ_ONLY))
-
-    assert (only(plan).code, only(plan).local, only(plan).remote) == (
-        *("both-changed", "Ours"),
-        "Theirs",
-    )
 
 
 def test_what_is_put_back_leaves_everything_else_of_the_item_alone() -> None:

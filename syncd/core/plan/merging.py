@@ -147,7 +147,7 @@ def _with_rights(
 ) -> tuple[Merge, list[Problem]]:
     """What the owner may not change is put back from the service in the same round."""
     assert sides.remote is not None
-    wanted = merge.push | {one.conflict.key for one in merge.conflicts if one.winner != "remote"}
+    wanted = merge.push | {one.conflict.key for one in merge.conflicts}
     refused = frozenset(key for key in wanted if not _may(key, sides.remote.event, desk))
     back = frozenset(
         key

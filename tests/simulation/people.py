@@ -526,7 +526,11 @@ class People:
         Take down what was written on the service. Where no version is compared there, a write that
         is on its way may undo it: that is not syncd's doing.
         """
-        self.model.write(side, key, value, seen=seen, exposed=self.world.is_unguarded)
+        # Where a service tells no cancelled slots, occurrences are read from the view alone.
+        last = (self.world.time.wall + timedelta(days=364)).date().isoformat()
+        untold = not self.world.service.switches.supports_cancelled_occurrences and key.slot > last
+        exposed = self.world.is_unguarded or untold
+        self.model.write(side, key, value, seen=seen, exposed=exposed)
 
     def _remote_answer(self, step: Step, item: Item, thing: Thing) -> bool:
         """Somebody who is invited answers."""

@@ -50,7 +50,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     What a person typed: `uid` is the beginning of one, `words` are looked for instead.
 
     `calendar` is `ACCOUNT/NAME`, "" where any is meant; `occurrence` a day, "" for all of it;
-    `propose` and `until` are wall times in the mailbox's zone.
+    `propose` and `until` are wall times in the mailbox's zone, `until` in `zone` where it is given.
     """
 
     kind: str
@@ -64,6 +64,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     sends: bool = True
     to: tuple[str, ...] = ()
     until: datetime | None = None
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ async def plan_wish(config: Config, store: Store, asked: Asked) -> Planned:
         case "forward":
             wish = forwarded(meeting, asked.to, asked.comment, rules.mail)
         case "snooze" if asked.until is not None:
-            wish = snoozed(meeting, asked.until, str(owner.zone or UTC_ZONE))
+            wish = snoozed(meeting, asked.until, asked.zone or str(owner.zone or UTC_ZONE))
         case "dismiss":
             wish = dismissed(meeting)
         case _:

@@ -275,3 +275,45 @@ class TestEach:
 
         assert (done.code, done.err) == (0, "")
         assert len(mails(here)) == 1
+
+
+class TestReminders:
+    """Put off and done with, by the same way; nobody else learns of it."""
+
+    @pytest.fixture
+    def reminded(self, here: World) -> World:
+        here.event("Dentist", isReminderOn=True, reminderMinutesBeforeStart=30)
+        assert here.syncd("sync").code == 0
+        return here
+
+    def fires(self, here: World) -> list[str]:
+        listed = here.syncd("reminders", "--to", f"{TOMORROW}T23:00", "--json").json
+        return [one["fires_at"] for one in listed if one["subject"] == "Dentist"]
+
+    def test_put_off_until_a_time(self, reminded: World) -> None:
+        until = f"{TOMORROW}T09:55"
+        done = reminded.syncd("reminders", "snooze", "--match", "dentist", "--until", until)
+
+        assert done.code == 0
+        assert f"snooze: nobody is mailed\n  until {until}:00 (UTC)" in done.out
+        assert [one[:16] for one in self.fires(reminded)] == [until]
+        assert mails(reminded) == []
+
+    def test_put_off_for_some_minutes(self, reminded: World) -> None:
+        before = self.fires(reminded)
+        done = reminded.syncd("reminders", "snooze", "--match", "dentist", "--for", "600")
+
+        assert done.code == 0
+        assert self.fires(reminded) != before
+
+    def test_done_with(self, reminded: World) -> None:
+        assert reminded.syncd("reminders", "dismiss", "--match", "dentist").code == 0
+
+        assert self.fires(reminded) == []
+
+    @pytest.mark.parametrize("words", [(), ("--for", "5", "--until", f"{TOMORROW}T09:55")])
+    def test_how_long_is_said_once(self, reminded: World, words: tuple[str, ...]) -> None:
+        done = reminded.syncd("reminders", "snooze", "--match", "dentist", *words)
+
+        assert done.code == 2
+        assert "say how long, once" in done.err

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from syncd.shell.asking import Asked, Planned
     from syncd.shell.config_model import Config
 
-__all__ = ["cancel_command", "forward_command", "respond_command"]
+__all__ = ["about_event", "cancel_command", "forward_command", "respond_command", "run_wish"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -78,7 +78,10 @@ def _end(start: datetime, text: str) -> datetime:
     return datetime.combine(start.date(), time.fromisoformat(text))
 
 
-def _about(command: F) -> F:
+_comment = click.option("--comment", metavar="TEXT", default="", help="Words that go with it.")
+
+
+def about_event(command: F) -> F:
     """The options that say which event is meant, and how to go about it."""
     for option in reversed(
         (
@@ -90,7 +93,6 @@ def _about(command: F) -> F:
                 callback=_read_day,
                 help="One day of a series, by where its rule has it.",
             ),
-            click.option("--comment", metavar="TEXT", default="", help="Words that go with it."),
             click.option("--dry-run", "dry", is_flag=True, help="Show it, send nothing."),
             yes_option,
             json_option,
@@ -109,7 +111,8 @@ def _about(command: F) -> F:
     help="Another time, such as 2031-03-04T10:00/11:00.",
 )
 @click.option("--no-send", "silent", is_flag=True, help="Do not tell the organizer.")
-@_about
+@_comment
+@about_event
 @pass_invocation
 def respond_command(
     invocation: Invocation,
@@ -125,14 +128,15 @@ def respond_command(
     UID may be shortened to any unique beginning; `--match TEXT` finds the event by its words.
     """
     uid, answer = said
-    return _run(
+    return run_wish(
         invocation, "respond", how, uid=uid, answer=answer, propose=propose, sends=not silent
     )
 
 
 @click.command("cancel")
 @click.argument("uid", required=False, default="")
-@_about
+@_comment
+@about_event
 @pass_invocation
 def cancel_command(invocation: Invocation, /, **how: Any) -> int:
     """
@@ -140,13 +144,14 @@ def cancel_command(invocation: Invocation, /, **how: Any) -> int:
 
     UID may be shortened to any unique beginning; `--match TEXT` finds the event by its words.
     """
-    return _run(invocation, "cancel", how)
+    return run_wish(invocation, "cancel", how)
 
 
 @click.command("forward")
 @click.argument("uid", required=False, default="")
 @click.option("--to", "to", metavar="ADDRESS", multiple=True, required=True, help="Whom to ask.")
-@_about
+@_comment
+@about_event
 @pass_invocation
 def forward_command(invocation: Invocation, /, to: tuple[str, ...], **how: Any) -> int:
     """
@@ -155,10 +160,16 @@ def forward_command(invocation: Invocation, /, to: tuple[str, ...], **how: Any) 
     UID may be shortened to any unique beginning; `--match TEXT` finds the event by its words.
     """
     addresses = tuple(address for one in to for address in one.split(","))
-    return _run(invocation, "forward", how, to=addresses)
+    return run_wish(invocation, "forward", how, to=addresses)
 
 
-def _run(invocation: Invocation, kind: str, how: dict[str, Any], **more: Any) -> int:
+def run_wish(invocation: Invocation, kind: str, how: dict[str, Any], **more: Any) -> int:
+    """
+    Show what a wish would do, and have it done.
+
+    Args: how: what the options of `about_event` said. more: the other members of `Asked`.
+    Raises: CommandError.
+    """
     from syncd.shell.asking import Asked
 
     dry, yes, as_json = (how.pop(name) for name in ("dry", "yes", "as_json"))
@@ -194,9 +205,9 @@ async def _carried_out(config: Config, asked: Asked, *, dry: bool, yes: bool, as
 
 
 def _is_asked_about(planned: Planned) -> bool:
-    """An answer that the policy lets go is not asked about; whoever else is mailed, it is."""
+    """An answer that the policy lets go is not asked about; cancelling and forwarding always is."""
     wish = planned.wish
-    return wish.kind != "respond" or wish.rule == "hold"
+    return wish.kind in ("cancel", "forward") or wish.rule == "hold"
 
 
 async def _done(config: Config, asked: Asked, exact: str) -> dict[str, Any]:
@@ -230,6 +241,13 @@ def _told(done: dict[str, Any], *, quiet: bool) -> int:
     return 0
 
 
+_WORDS = {
+    "tentativelyAccept": "tentative",
+    "snoozeReminder": "snooze",
+    "dismissReminder": "dismiss",
+}
+
+
 def _print_effect(planned: Planned) -> None:
     from syncd.shell.output import counted, say
 
@@ -237,7 +255,7 @@ def _print_effect(planned: Planned) -> None:
     of = f", {planned.slot}" if planned.slot else ""
     where = f"{planned.calendar.account}/{planned.calendar.name}"
     say(f"{planned.summary or planned.uid}{of}  ({where})", "bold")
-    said = {"tentativelyAccept": "tentative"}.get(wish.action, wish.action)
+    said = _WORDS.get(wish.action, wish.action)
     to = f"one mail each to {counted(len(wish.mails), 'person', 'people')}" if wish.mails else ""
     say(f"{said}: {to or 'nobody is mailed'}")
     for address in wish.mails:
@@ -247,6 +265,8 @@ def _print_effect(planned: Planned) -> None:
     if proposed := wish.body.get("proposedNewTime"):
         start, end = proposed["start"], proposed["end"]
         say(f"  proposed: {start['dateTime']} to {end['dateTime']} ({start['timeZone']})")
+    if until := wish.body.get("newReminderTime"):
+        say(f"  until {until['dateTime']} ({until['timeZone']})")
 
 
 def _to_json(planned: Planned, done: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 """
-`reminders`: what the service will remind of, and when.
+`reminders`: what the service will remind of, and when; to be put off, or done with.
 
 Knows how a reminder reads. Only the service knows which were put off or dismissed, so it is asked
 each time.
@@ -8,13 +8,14 @@ each time.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from syncd.core.errors import CommandError, ExitCode
 from syncd.shell.commands.common import Invocation, json_option, pass_invocation, run
+from syncd.shell.commands.meetings import about_event, run_wish
 
 if TYPE_CHECKING:
     from syncd.core.ids import AccountName
@@ -29,6 +30,20 @@ MOST_AHEAD = timedelta(days=1825)  # Graph "List calendarView": no window of eve
 
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _read_moment(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+        if at.tzinfo is not None:
+            raise ValueError(value)
+    except ValueError:
+        raise click.BadParameter(
+            f"{value!r} is no time; write 2031-03-04T09:00", ctx, param
+        ) from None
+    return at
 
 
 def _window_options(command: F) -> F:
@@ -61,6 +76,46 @@ def reminders_command(ctx: click.Context, /, **said: Any) -> int:
 def list_command(invocation: Invocation, /, **said: Any) -> int:
     """List them; the same as without a word."""
     return _listed(invocation, **said)
+
+
+@reminders_command.command("snooze")
+@click.argument("uid", required=False, default="")
+@click.option("--for", "minutes", metavar="MIN", type=click.IntRange(1, 43200), help="So long.")
+@click.option(
+    "--until",
+    metavar="T",
+    callback=_read_moment,
+    help="Until then, such as 2031-03-04T09:00, in the mailbox's zone.",
+)
+@about_event
+@pass_invocation
+def snooze_command(
+    invocation: Invocation, /, minutes: int | None, until: datetime | None, **how: Any
+) -> int:
+    """
+    Be reminded again later, here and in Outlook.
+
+    UID may be shortened to any unique beginning; `--match TEXT` finds the event by its words.
+    """
+    if (minutes is None) == (until is None):
+        raise CommandError("say how long, once", hint="--for 10 are ten minutes; or --until.")
+    if minutes is None:
+        return run_wish(invocation, "snooze", how, until=until)
+    at = datetime.now(UTC).replace(tzinfo=None, microsecond=0) + timedelta(minutes=minutes)
+    return run_wish(invocation, "snooze", how, until=at, zone="UTC")
+
+
+@reminders_command.command("dismiss")
+@click.argument("uid", required=False, default="")
+@about_event
+@pass_invocation
+def dismiss_command(invocation: Invocation, /, **how: Any) -> int:
+    """
+    Be reminded no more, here and in Outlook; of a series: of the next time.
+
+    UID may be shortened to any unique beginning; `--match TEXT` finds the event by its words.
+    """
+    return run_wish(invocation, "dismiss", how)
 
 
 def _listed(

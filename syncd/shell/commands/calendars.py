@@ -23,6 +23,7 @@ from syncd.shell.commands.common import (
     through_workshop,
     yes_option,
 )
+from syncd.shell.commands.completing import offering
 from syncd.shell.commands.directory import account_option, change, dry_option, reading
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _to_json(one: Known) -> dict[str, Any]:
 
 
 @calendars_command.command("forget")
-@click.argument("name")
+@click.argument("name", shell_complete=offering("calendar"))
 @yes_option
 @pass_invocation
 def forget_command(invocation: Invocation, name: str, yes: bool) -> int:
@@ -160,7 +161,7 @@ def create_command(
 
 
 @calendars_command.command("rename")
-@click.argument("calendar")
+@click.argument("calendar", shell_complete=offering("calendar"))
 @click.argument("new")
 @account_option
 @dry_option
@@ -178,7 +179,7 @@ def rename_command(
 
 
 @calendars_command.command("color")
-@click.argument("calendar")
+@click.argument("calendar", shell_complete=offering("calendar"))
 @click.argument("color")
 @account_option
 @dry_option
@@ -213,7 +214,7 @@ def _color(written: str) -> str:
 
 
 @calendars_command.command("default")
-@click.argument("calendar")
+@click.argument("calendar", shell_complete=offering("calendar"))
 @account_option
 @dry_option
 @pass_invocation
@@ -230,7 +231,7 @@ def default_command(
 
 
 @calendars_command.command("delete")
-@click.argument("calendar")
+@click.argument("calendar", shell_complete=offering("calendar"))
 @account_option
 @dry_option
 @yes_option
@@ -251,7 +252,7 @@ def delete_command(
 
 
 @calendars_command.command("share")
-@click.argument("calendar")
+@click.argument("calendar", shell_complete=offering("calendar"))
 @click.argument("address", required=False)
 @click.option("--role", metavar="ROLE", help="What they may do; the service mails new ones.")
 @click.option("--remove", is_flag=True, help="End their share.")

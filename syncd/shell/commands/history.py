@@ -25,6 +25,7 @@ from syncd.shell.commands.common import (
     through_workshop,
     yes_option,
 )
+from syncd.shell.commands.completing import offering
 
 if TYPE_CHECKING:
     from syncd.core.history import Origin, Reader, Step
@@ -44,7 +45,7 @@ dry_option = click.option("--dry-run", is_flag=True, help="Print what would be d
 
 
 @click.command("log")
-@click.argument("uid", required=False)
+@click.argument("uid", required=False, shell_complete=offering("uid"))
 @click.option("-n", "most", type=click.IntRange(1, 100_000), default=50, help="How many at most.")
 @json_option
 @pass_invocation
@@ -193,7 +194,7 @@ def _mail(kind: str, to: Iterable[str]) -> str:
 
 
 @click.command("why")
-@click.argument("uid")
+@click.argument("uid", shell_complete=offering("uid"))
 @json_option
 @pass_invocation
 def why_command(invocation: Invocation, uid: str, as_json: bool) -> int:
@@ -325,7 +326,7 @@ def _shown(value: object) -> str:
 
 
 @click.command("restore")
-@click.argument("version", metavar="UID@VERSION")
+@click.argument("version", metavar="UID@VERSION", shell_complete=offering("uid"))
 @dry_option
 @json_option
 @pass_invocation

@@ -25,6 +25,7 @@ from syncd.shell.commands.common import (
     through_workshop,
     yes_option,
 )
+from syncd.shell.commands.completing import offering
 
 if TYPE_CHECKING:
     from syncd.shell.asking import Asked, Planned
@@ -86,7 +87,13 @@ def about_event(command: F) -> F:
     for option in reversed(
         (
             click.option("--match", "words", metavar="TEXT", default="", help="Look for words."),
-            click.option("--calendar", metavar="NAME", default="", help="Only in this calendar."),
+            click.option(
+                "--calendar",
+                metavar="NAME",
+                default="",
+                help="Only in this calendar.",
+                shell_complete=offering("calendar"),
+            ),
             click.option(
                 "--occurrence",
                 metavar="DATE",
@@ -103,7 +110,13 @@ def about_event(command: F) -> F:
 
 
 @click.command("respond")
-@click.argument("said", nargs=-1, metavar="[UID] accept|tentative|decline", callback=_read_answer)
+@click.argument(
+    "said",
+    nargs=-1,
+    metavar="[UID] accept|tentative|decline",
+    callback=_read_answer,
+    shell_complete=offering("uid"),
+)
 @click.option(
     "--propose",
     metavar="START/END",
@@ -134,7 +147,7 @@ def respond_command(
 
 
 @click.command("cancel")
-@click.argument("uid", required=False, default="")
+@click.argument("uid", required=False, default="", shell_complete=offering("uid"))
 @_comment
 @about_event
 @pass_invocation
@@ -148,7 +161,7 @@ def cancel_command(invocation: Invocation, /, **how: Any) -> int:
 
 
 @click.command("forward")
-@click.argument("uid", required=False, default="")
+@click.argument("uid", required=False, default="", shell_complete=offering("uid"))
 @click.option("--to", "to", metavar="ADDRESS", multiple=True, required=True, help="Whom to ask.")
 @_comment
 @about_event

@@ -25,6 +25,7 @@ from syncd.shell.commands.common import (
     through_workshop,
     yes_option,
 )
+from syncd.shell.commands.completing import offering
 
 if TYPE_CHECKING:
     from syncd.core.state import Problem, VerdictKind
@@ -101,7 +102,7 @@ def problem_to_json(problem: Problem) -> dict[str, Any]:
 
 
 @problems_command.command("show")
-@click.argument("problem_id", metavar="ID")
+@click.argument("problem_id", metavar="ID", shell_complete=offering("problem"))
 @json_option
 @pass_invocation
 def show_command(invocation: Invocation, problem_id: str, as_json: bool) -> int:
@@ -197,7 +198,7 @@ def _effects(problem: Problem) -> list[str]:
 
 
 @problems_command.command("resolve")
-@click.argument("problem_id", metavar="ID")
+@click.argument("problem_id", metavar="ID", shell_complete=offering("problem"))
 @click.option(
     "--take",
     type=click.Choice(("local", "remote", "both")),
@@ -211,7 +212,7 @@ def resolve_command(invocation: Invocation, problem_id: str, take: VerdictKind) 
 
 
 @click.command("approve")
-@click.argument("problem_id", metavar="ID")
+@click.argument("problem_id", metavar="ID", shell_complete=offering("problem"))
 @yes_option
 @pass_invocation
 def approve_command(invocation: Invocation, problem_id: str, yes: bool) -> int:
@@ -220,7 +221,7 @@ def approve_command(invocation: Invocation, problem_id: str, yes: bool) -> int:
 
 
 @click.command("discard")
-@click.argument("problem_id", metavar="ID")
+@click.argument("problem_id", metavar="ID", shell_complete=offering("problem"))
 @yes_option
 @pass_invocation
 def discard_command(invocation: Invocation, problem_id: str, yes: bool) -> int:

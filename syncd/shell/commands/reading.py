@@ -21,6 +21,7 @@ from syncd.shell.commands.common import (
     pass_invocation,
     run,
 )
+from syncd.shell.commands.completing import offering
 
 if TYPE_CHECKING:
     from syncd.core.event import Event, Item, When
@@ -432,7 +433,7 @@ def _hits(record: ItemRecord, query: Query, zone: tzinfo) -> list[Moment]:
 
 
 @click.command("show")
-@click.argument("uid")
+@click.argument("uid", shell_complete=offering("uid"))
 @json_option
 @pass_invocation
 def show_command(invocation: Invocation, uid: str, as_json: bool) -> int:

@@ -15,6 +15,7 @@ import click
 
 from syncd.core.errors import CommandError, ExitCode
 from syncd.shell.commands.common import Invocation, json_option, pass_invocation, run
+from syncd.shell.commands.completing import offering
 from syncd.shell.commands.meetings import about_event, run_wish
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def list_command(invocation: Invocation, /, **said: Any) -> int:
 
 
 @reminders_command.command("snooze")
-@click.argument("uid", required=False, default="")
+@click.argument("uid", required=False, default="", shell_complete=offering("uid"))
 @click.option("--for", "minutes", metavar="MIN", type=click.IntRange(1, 43200), help="So long.")
 @click.option(
     "--until",
@@ -106,7 +107,7 @@ def snooze_command(
 
 
 @reminders_command.command("dismiss")
-@click.argument("uid", required=False, default="")
+@click.argument("uid", required=False, default="", shell_complete=offering("uid"))
 @about_event
 @pass_invocation
 def dismiss_command(invocation: Invocation, /, **how: Any) -> int:

@@ -21,6 +21,7 @@ from syncd.shell.commands.common import (
     run,
     through_workshop,
 )
+from syncd.shell.commands.completing import offering
 
 if TYPE_CHECKING:
     from syncd.core.plan import ItemPlan, Write
@@ -49,7 +50,9 @@ SHOWN_PROBLEMS = 10
 
 
 @click.command("sync")
-@click.argument("targets", nargs=-1, metavar="[ACCOUNT[/CALENDAR]]...")
+@click.argument(
+    "targets", nargs=-1, metavar="[ACCOUNT[/CALENDAR]]...", shell_complete=offering("calendar")
+)
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
 @json_option
 @pass_invocation

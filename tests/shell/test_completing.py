@@ -1,0 +1,68 @@
+"""What a shell offers while a command is typed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.shell_completion import ShellComplete
+
+from syncd.shell.cli import cli
+from tests.shell.cli_world import World, guest, world
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path) as made:
+        made.event("Meeting", attendees=[guest("bob@example.org")])
+        made.event("Odd \x1b[31m one")
+        assert made.syncd("sync").code == 0
+        yield made
+
+
+def offered(here: World, *words: str) -> dict[str, str]:
+    """Each offer with what is said about it, for a line of which the last word is being typed."""
+    *before, last = words
+    complete = ShellComplete(cli, {}, "syncd", "_SYNCD_COMPLETE")
+    found = complete.get_completions(["--config", str(here.config), *before], last)
+    return {one.value: one.help or "" for one in found}
+
+
+def test_commands_are_offered(here: World) -> None:
+    assert set(offered(here, "re")) == {"respond", "reminders", "restore"}
+
+
+@pytest.mark.parametrize(
+    "words", [("cancel",), ("respond",), ("show",), ("log",), ("reminders", "snooze")]
+)
+def test_uids_are_offered_with_their_titles(here: World, words: tuple[str, ...]) -> None:
+    found = offered(here, *words, "")
+
+    assert sorted(found.values()) == ["Meeting", r"Odd \x1b[31m one"]
+    [uid] = [uid for uid, title in found.items() if title == "Meeting"]
+    assert offered(here, *words, uid[:-1]) == {uid: "Meeting"}
+    assert offered(here, *words, "%") == {}
+
+
+@pytest.mark.parametrize("words", [("sync",), ("calendars", "rename"), ("cancel", "--calendar")])
+def test_calendars_are_offered(here: World, words: tuple[str, ...]) -> None:
+    assert "work/Calendar" in offered(here, *words, "wo")
+
+
+def test_problems_are_offered(here: World) -> None:
+    (here.calendar / "broken.ics").write_bytes(b"BEGIN:VCALENDAR\r\nnonsense")
+    assert here.syncd("sync").code == 4
+    [problem] = here.syncd("problems", "--json").json
+
+    assert set(offered(here, "problems", "show", "")) == {problem["id"]}
+    assert set(offered(here, "discard", problem["id"][:2])) == {problem["id"]}
+
+
+def test_nothing_is_offered_where_there_is_nothing_to_read(here: World) -> None:
+    """No configuration, no state, a damaged one: whoever types is not disturbed."""
+    state = here.folder / "state" / "state.db"
+    state.write_bytes(b"no database")
+    assert offered(here, "show", "") == {}
+    state.unlink()
+    assert offered(here, "show", "") == {}
+    here.config.write_text("nonsense")
+    assert offered(here, "show", "") == {}

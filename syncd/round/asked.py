@@ -59,6 +59,8 @@ async def carry_out(bench: Bench, round_: RoundId, waiting: Collection[Uid]) -> 
     Args: waiting: UIDs with a write in doubt; what is asked of them comes after that.
     """
     done = CarriedOut()
+    if not bench.rules.two_way:
+        return done  # it was asked for before the calendar was set to be followed one way
     for entry in await bench.store.asked(bench.key):
         if entry.uid in waiting or done.trouble is not None:
             continue

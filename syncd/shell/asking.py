@@ -40,7 +40,7 @@ from syncd.shell.way_back import owner_of, uid_named
 from syncd.shell.workshop import Workshop
 from syncd.store.store import Store
 
-__all__ = ["Asked", "Outcome", "Planned", "plan_wish", "wish_for", "wish_in"]
+__all__ = ["Asked", "Outcome", "Planned", "entry_of", "plan_wish", "wish_for", "wish_in"]
 
 SHOWN: Final = 5
 
@@ -219,7 +219,7 @@ async def wish_for(workshop: Workshop, asked: Asked, exact: str) -> Outcome:
             "the event changed since this was shown; nothing was done",
             hint="Run the command again.",
         )
-    entry = _entry(planned, workshop)
+    entry = entry_of(planned.wish, planned.uid, planned.slot, workshop.clock.now())
     key = planned.calendar.key
     # What was told of the same wish before is not about this one.
     await workshop.store.commit(key, [PutProblems(subject_of(entry))])
@@ -230,19 +230,19 @@ async def wish_for(workshop: Workshop, asked: Asked, exact: str) -> Outcome:
     return Outcome(state, reason, reports)
 
 
-def _entry(planned: Planned, workshop: Workshop) -> OutboxEntry:
-    wish = planned.wish
+def entry_of(wish: Wish, uid: Uid, slot: str, now: datetime) -> OutboxEntry:
+    """What is journaled of a wish. Args: now: aware UTC."""
     return OutboxEntry(
         number=0,
-        uid=planned.uid,
+        uid=uid,
         kind=wish.kind,
-        slot=planned.slot,
+        slot=slot,
         graph_id=None,
         action=wish.action,
         body=msgspec.json.encode(wish.body),
         transaction_id=None,
         state="ready",
-        since=workshop.clock.now(),
+        since=now,
         keys=(),
         expects=None,
         before_etag="",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -384,3 +385,17 @@ async def test_a_reminder_is_put_off_and_done_with(tmp_path: Path, kind: FaultKi
 
         assert w.box.reminders(*window) == []
         assert w.mails() == []
+
+
+async def test_nothing_is_sent_of_a_calendar_that_is_followed_one_way(tmp_path: Path) -> None:
+    """It was asked for before; it waits."""
+    async with world(tmp_path) as w:
+        await hosting(w)
+        await forward(w)
+        w.settings = replace(w.settings, direction="pull")
+        await w.open_mailbox()
+
+        assert await w.code() == 0
+
+        assert mails(w) == {}
+        assert await left(w) == 1

@@ -113,7 +113,7 @@ class _Judge:
     def judge(self) -> list[str]:
         for thing in self.model.things.values():
             # Both calendars may then have it: the one that it left has news for the other.
-            if self.model.crossed(thing):
+            if self.model.crossed(thing) or thing.ended:
                 thing.loose = True
                 continue
             thing.loose |= thing.number in self.away
@@ -217,6 +217,8 @@ class _Judge:
         if key.slot:
             self._slots(thing, key, live, shown)
             return
+        if key.field == "guests" and thing.wished:
+            return  # whoever it was forwarded to is among them
         mine = self.remote.values.get(key, "")
         if len(shown) > 1:
             theirs = self.local.values.get(key, "")
@@ -282,6 +284,8 @@ _CLASSES: dict[str, MailClass] = {
     "update": "updates",
     "cancellation": "cancellations",
     "response": "responses",
+    "forward": "invitations",
+    "forward-notice": "invitations",
 }
 
 
@@ -320,7 +324,10 @@ def _mails(world: World, model: Model) -> Iterator[str]:
         if thing is None:
             yield f"i{number}: {kind} was mailed of what nobody made"
         elif not (
-            world.mail.rule(_CLASSES[kind]) == "send" or world.approved or thing.guests_at
+            world.mail.rule(_CLASSES[kind]) == "send"
+            or world.approved
+            or thing.guests_at
+            or thing.wished
         ) and kind in ("invitation", "cancellation"):
             yield f"i{number}: {kind} was mailed, and nobody approved it"
         elif times > thing.mailing and not (slot and thing.reshaped):

@@ -46,6 +46,8 @@ class Thing:
     `deleted` is who deleted it and when. `foreign`: somebody else organises it. `loose`: somebody
     did what leaves more than one end open (a decision, a broken file, a copy with the same UID).
     `guests_at`: when somebody was first invited in Outlook. `mailing`: how many changes may have mailed.
+    `wished`: a command said something of it to others; `ended`: or put an end to it, so that
+    whatever else anybody does with it may come too late.
     `unsettled`: it was deleted before the one who made it knew that it was there. `whole_day`: it
     has dates, not times. `invited_at`: how many requests there had been when somebody was invited
     while syncd was at work and the service compared no versions.
@@ -60,6 +62,8 @@ class Thing:
     guests_at: datetime | None = None
     reshaped: bool = False
     loose: bool = False
+    wished: bool = False
+    ended: bool = False
     uids: set[str] = field(default_factory=set)
     mailing: int = 0
     movers: set[str] = field(default_factory=set)

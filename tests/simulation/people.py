@@ -11,7 +11,18 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from syncd.core.mail import MailPolicy
 from syncd.core.state import Problem
+from syncd.core.wishes import (
+    Answering,
+    Meeting,
+    Wish,
+    cancelled,
+    dismissed,
+    forwarded,
+    responded,
+    snoozed,
+)
 from syncd.simulator.errors import ServiceError
 from syncd.simulator.folders import Person
 from syncd.simulator.model import Event, Item
@@ -72,6 +83,17 @@ def _seen_again(thing: Thing, side: str) -> None:
 
 def _guest(step: Step) -> str:
     return f"bob{step.number}@example.org"
+
+
+_WISHES: tuple[Callable[[Meeting, MailPolicy], Wish], ...] = (
+    lambda meeting, policy: responded(meeting, Answering("accept", "Gladly"), policy),
+    lambda meeting, policy: responded(meeting, Answering("tentative", sends=False), policy),
+    lambda meeting, policy: responded(meeting, Answering("decline"), policy),
+    lambda meeting, policy: cancelled(meeting, "Ill", policy),
+    lambda meeting, policy: forwarded(meeting, ["dan@example.org"], "", policy),
+    lambda meeting, policy: snoozed(meeting, datetime(2026, 3, 20, 8), "UTC"),
+    lambda meeting, policy: dismissed(meeting),
+)
 
 
 class People:
@@ -311,6 +333,23 @@ class People:
         thing.mailing += 1
         thing.movers.add(here.name)
         thing.loose |= self.model.one_way
+        return True
+
+    def _local_wish(self, step: Step, here: Installation) -> bool:
+        """An answer, an end, word to others or a reminder put off, by a command."""
+        place = self._text(step, here)
+        if place is None or here.machine.hook is not None:
+            return False  # it is at work: a command waits for that
+        thing = self.model.things[step.item]
+        wish = here.wish(place[2].uid, _WISHES[step.extra % len(_WISHES)])
+        if wish is None:
+            return False
+        thing.wished = True
+        thing.mailing += bool(wish.mails)
+        thing.ended |= wish.action in ("cancel", "decline")
+        if wish.kind == "forward":
+            thing.guests = True
+            thing.guests_at = thing.guests_at or self.world.time.wall
         return True
 
     def _local_touch(self, step: Step, here: Installation) -> bool:

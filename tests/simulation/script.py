@@ -80,6 +80,7 @@ _LOCAL = (
     *("slot",) * 2,
     *("exdate", "rule", "invite", "twin"),
     *("whole-day", "away", "back", "back", "forget"),
+    *("wish",) * 3,
 )
 _REMOTE = (
     *("create",) * 3,

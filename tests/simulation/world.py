@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from syncd.core.errors import SyncdError
+from syncd.core.errors import CommandError, SyncdError
+from syncd.core.ids import Uid
 from syncd.core.mail import MailPolicy
+from syncd.core.owner import Owner
 from syncd.core.state import Problem, PutVerdict, VerdictRecord
+from syncd.core.wire.graph import decode_event, read_item
+from syncd.core.wishes import Meeting, Wish
+from syncd.core.zones import WindowsZone
 from syncd.graph.waits import Patience
 from syncd.ports import Marker
 from syncd.shell.actions import DECISIONS
+from syncd.shell.asking import entry_of
 from syncd.shell.config import DEFAULT_SYNC, Account, Auth, Filter
 from syncd.shell.config_model import SyncSettings
 from syncd.shell.mailbox import CalendarReport, Mailbox, rules_of
@@ -186,6 +192,29 @@ class Installation:
         verdict = VerdictRecord(problem.id, kind, problem.exact)
         finished(store.commit(found[0], [PutVerdict(verdict)]))
         return True
+
+    def wish(self, uid: str, ask: Callable[[Meeting, MailPolicy], Wish]) -> Wish | None:
+        """What `syncd respond` and its like journal; None where that cannot be asked for."""
+        if self.settings.direction != "two-way":
+            return None
+        store = self.store or self.disk.opened(self.machine)
+        owner = Owner(frozenset({ME}), WindowsZone(ZONE))
+        for calendar in finished(store.calendars()):
+            item = finished(store.items(calendar.key, [Uid(uid)])).get(Uid(uid))
+            records = finished(store.remotes_by_uid(calendar.key, [Uid(uid)])).get(Uid(uid), ())
+            for record in records:
+                if item is None or item.local_only or item.graph_id != record.graph_id:
+                    continue
+                event = decode_event(record.raw)
+                meeting = Meeting(read_item(event, owner), event, owner)
+                try:
+                    wish = ask(meeting, rules_of(self.settings).mail)
+                except CommandError:
+                    return None
+                entry = entry_of(wish, Uid(uid), "", self.clock.now())
+                finished(store.new_outbox(calendar.key, [entry]))
+                return wish
+        return None
 
     def _second_event(self, problem: Problem) -> bool:
         """What `--take both` does first (`actions._write_second`)."""

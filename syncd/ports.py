@@ -32,6 +32,7 @@ from syncd.core.wire.exchange import Answer, Request
 __all__ = [
     "Answer",
     "Answered",
+    "ByteSink",
     "Clock",
     "Displaced",
     "Failed",
@@ -53,6 +54,7 @@ __all__ = [
     "ReplaceFile",
     "Request",
     "StateStore",
+    "Streams",
     "Taken",
     "Unsent",
     "Vanished",
@@ -125,6 +127,48 @@ class Remote(Protocol):
     @property
     def clock_skew_s(self) -> float | None:
         """Seconds by which this machine's clock is ahead of the service's; None before a reply."""
+
+
+class ByteSink(Protocol):
+    """Takes a download as it comes; both methods raise DiskTrouble, which ends the download."""
+
+    async def begin(self, headers: Mapping[str, str]) -> None:
+        """The content of an answer follows; whatever came of an earlier one is void."""
+
+    async def take(self, piece: bytes) -> None:
+        """The next bytes."""
+
+
+class Streams(Protocol):
+    """
+    Files on their way from and to one mailbox, which share its login, pauses and limits.
+
+    An upload URL is a secret: it carries its own right, and no login ever goes with it.
+    """
+
+    async def fetch(self, request: Request, sink: ByteSink) -> Answer:
+        """
+        Send a GET whose content goes to `sink`, beginning anew while the failure passes.
+
+        Returns: the answer without its content where it is a success, else whole.
+        Raises: as `Remote.read`; DiskTrouble of the sink.
+        """
+
+    async def upload_state(self, url: str) -> Answer:
+        """
+        Ask an upload URL what it expects next; 401, 404 and 410 mean that it is over.
+
+        Raises: Throttled, Unreachable, ServiceDown, BadAnswer; LinkAstray: no address for a file.
+        """
+
+    async def upload(self, url: str, piece: bytes, start: int, size: int) -> WriteOutcome:
+        """
+        Send the bytes from `start` of a file of `size`; as `Remote.write_all`, it never raises for
+        the service's or the network's sake.
+        """
+
+    async def end_upload(self, url: str) -> None:
+        """Have what an upload URL received forgotten; that it fails is no news to anyone."""
 
 
 class Pauses(Protocol):

@@ -16,10 +16,12 @@ from itertools import count
 
 from syncd.core.ids import FileName, Uid
 
-__all__ = ["file_name", "folded", "folder_name", "is_item_name"]
+__all__ = ["file_name", "folded", "folder_name", "is_item_name", "saved_name"]
 
 SUFFIX = ".ics"
 MAX_FOLDER_BYTES = 100
+MAX_SAVED_BYTES = 200
+MAX_SUFFIX_BYTES = 20
 
 # 200 leaves room under the usual 255 bytes for a clash's suffix and for a temporary name.
 _PLAIN_UID = re.compile(r"(?![.-])[A-Za-z0-9_.+@-]{1,200}(?<!\.)", re.ASCII)
@@ -70,6 +72,24 @@ def folder_name(calendar_name: str, taken: Container[str]) -> str:
     return _first_free(_folder_candidates(_safe_folder(calendar_name)), taken)
 
 
+def saved_name(name: str, suffix: str = "") -> str:
+    """
+    Return a safe name for a file that somebody else named, at most 200 bytes of UTF-8.
+
+    Neither separators nor a leading dot are left, and what is too long is cut before its suffix.
+    Args: suffix: that it has to end in, such as ".ics".
+    """
+    plain = _tidy(name)
+    if suffix and not plain.lower().endswith(suffix):
+        plain += suffix
+    stem, dot, end = plain.rpartition(".")
+    if not stem or len(end.encode()) > MAX_SUFFIX_BYTES:
+        stem, dot, end = plain, "", ""
+    room = MAX_SAVED_BYTES - len((dot + end).encode())
+    stem = _cut(stem.lstrip(".-~ "), room).rstrip(".~ ") or "attachment"
+    return ("_" if _is_device(stem) else "") + stem + dot + end
+
+
 def _is_plain(uid: str) -> bool:
     return _PLAIN_UID.fullmatch(uid) is not None and not _is_device(uid)
 
@@ -97,12 +117,16 @@ def _first_free(candidates: Iterator[str], taken: Container[str]) -> str:
 
 
 def _safe_folder(calendar_name: str) -> str:
-    name = unicodedata.normalize("NFC", "".join(map(_safe_character, calendar_name)))
-    name = " ".join(name.split())
-    name = _cut(name.lstrip(".-#~ "), MAX_FOLDER_BYTES).rstrip(".~ ")
+    name = _cut(_tidy(calendar_name).lstrip(".-#~ "), MAX_FOLDER_BYTES).rstrip(".~ ")
     if not name:
         return "calendar"
     return f"calendar {name}" if _is_device(name) else name
+
+
+def _tidy(name: str) -> str:
+    """Without separators and unseen characters, and with single spaces."""
+    tidy = unicodedata.normalize("NFC", "".join(map(_safe_character, name)))
+    return " ".join(tidy.split()).rstrip(".~ ")
 
 
 def _safe_character(character: str) -> str:

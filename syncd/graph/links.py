@@ -15,7 +15,7 @@ from yarl import URL
 
 from syncd.core.errors import ConfigError, LinkAstray
 
-__all__ = ["ServiceRoot", "is_loopback"]
+__all__ = ["Origin", "ServiceRoot", "is_loopback", "locate_upload"]
 
 # All that RFC 3986 lets stand in a URI, "%" included: such a link stays as it came, byte for byte.
 # Everything else (spaces, line ends, backslashes, letters beyond ASCII) is percent-encoded, so
@@ -83,6 +83,20 @@ class ServiceRoot:
         address = self.locate(path)
         relative = address.removeprefix(self.url)
         return relative if relative != address and relative.startswith("/") else None
+
+
+def locate_upload(url: str) -> tuple[str, Origin]:
+    """
+    Return the address of an upload URL, and its scheme, host and port; any host may be meant.
+
+    Raises: LinkAstray: it is no https address (http for this machine only), or names a user. The
+    address is a secret, so the message does not have it.
+    """
+    address = _escaped(url)
+    origin = _origin(address)
+    if origin is None or (origin[0] != "https" and not is_loopback(origin[1])):
+        raise LinkAstray("the service named an address to which no file is sent")
+    return address, origin
 
 
 def is_loopback(host: str) -> bool:

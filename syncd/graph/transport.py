@@ -10,19 +10,28 @@ the service turned one away (429, 401) or no byte of it had left; every other lo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random, SystemRandom
 from types import TracebackType
-from typing import Final, assert_never
+from typing import assert_never
 from uuid import uuid4
 
 from syncd.core.errors import BadAnswer, LoginNeeded, SyncdError
 from syncd.graph.batch import MOST_PARTS, Part, decode_batch, encode_batch, portions
-from syncd.graph.failures import NeverSent, called
+from syncd.graph.failures import NeverSent
 from syncd.graph.links import ServiceRoot
 from syncd.graph.settings import TokenSource
+from syncd.graph.streams import (
+    MOST_TRIES,
+    GraphStreams,
+    Observe,
+    answer_of,
+    observe_nothing,
+    outcome_of,
+    refused_twice,
+)
 from syncd.graph.verdicts import (
     Again,
     Broken,
@@ -46,19 +55,9 @@ from syncd.graph.wire import (
     refuse_broken_headers,
     service_headers,
 )
-from syncd.ports import Answer, Answered, Clock, Lost, Pauses, Request, Unsent, WriteOutcome
+from syncd.ports import Answer, Clock, Pauses, Request, Unsent, WriteOutcome
 
 __all__ = ["GraphRemote", "NoPauses", "Observe", "Patience", "Timeouts"]
-
-Observe = Callable[[str, Mapping[str, object]], None]
-
-# Tries of one request whose failure may pass. A throttled one is not counted here: each 429 costs
-# a wait, and the patience ends those.
-MOST_TRIES: Final = 5
-
-
-def observe_nothing(fact: str, fields: Mapping[str, object]) -> None:
-    """The default hook."""
 
 
 @dataclass(slots=True)
@@ -155,6 +154,13 @@ class GraphRemote:
         await self._wire.__aexit__(kind, error, trace)
 
     @property
+    def streams(self) -> GraphStreams:
+        """The way for files, with the same login, pauses and limits; open as long as this is."""
+        return GraphStreams(
+            self._root, self._wire, self._gate, self._lane, self._token, self._clock, self._observe
+        )
+
+    @property
     def clock_skew_s(self) -> float | None:
         """Seconds by which this machine's clock is ahead of the service's; None before a reply."""
         return self._skew_s
@@ -177,7 +183,7 @@ class GraphRemote:
         for end in ends:
             if isinstance(end, BaseException):
                 raise end
-        answers = {place: _answer(end) for run in runs for place, end in run.done.items()}
+        answers = {place: answer_of(end) for run in runs for place, end in run.done.items()}
         return [answers[place] for place in range(len(requests))]
 
     async def write_all(self, requests: Sequence[Request]) -> list[WriteOutcome]:
@@ -193,7 +199,7 @@ class GraphRemote:
             places = list(trials)
             run = _Run(trials, judge_write, fresh=True)
             halt = halt or await self._finish_writes(run)
-            outcomes |= {p: _outcome(run.done[p]) for p in places if p in run.done}
+            outcomes |= {p: outcome_of(run.done[p]) for p in places if p in run.done}
             outcomes |= {p: Unsent(halt) for p in places if halt and p not in run.done}
         return [outcomes[place] for place in range(len(requests))]
 
@@ -262,7 +268,7 @@ class GraphRemote:
                     if trial.failed >= MOST_TRIES:
                         run.close(place, Fails(error))
                 case Renew() if trial.renewed:
-                    run.close(place, Fails(_refused_twice(trial.request)))
+                    run.close(place, Fails(refused_twice(trial.request)))
                 case Wait():
                     trial.throttled += 1
                 case Renew():
@@ -375,31 +381,3 @@ def _parts(outer: Answer, count: int) -> list[Came]:
         return [Broken(error)] * count
     missing = Broken(BadAnswer("the service left a request out of its answer to a batch"))
     return [answers.get(place, missing) for place in range(count)]
-
-
-def _refused_twice(request: Request) -> LoginNeeded:
-    return LoginNeeded(f"{called(request)}: the service refuses a token that was just renewed")
-
-
-def _answer(end: Done | Fails | Doubt) -> Answer:
-    match end:
-        case Done(answer):
-            return answer
-        case Fails(error):
-            raise error
-        case Doubt(reason):
-            raise BadAnswer(reason)
-        case _:
-            assert_never(end)
-
-
-def _outcome(end: Done | Fails | Doubt) -> WriteOutcome:
-    match end:
-        case Done(answer):
-            return Answered(answer)
-        case Fails(error):
-            return Unsent(error)
-        case Doubt(reason):
-            return Lost(reason)
-        case _:
-            assert_never(end)

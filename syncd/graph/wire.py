@@ -1,5 +1,5 @@
 """
-One request, sent once: connections, TLS, headers, and an answer read to its end.
+One request, sent once: connections, TLS, headers, and an answer read to its end, or passed on.
 
 Knows aiohttp. Refuses to repeat anything, to follow redirects and to judge an answer.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,15 +22,17 @@ from yarl import URL
 from syncd import __version__
 from syncd.core.errors import BadAnswer
 from syncd.graph.failures import TooLarge, called, failures
-from syncd.graph.links import ServiceRoot
+from syncd.graph.links import Origin, ServiceRoot
 from syncd.graph.network import proxy_for, trust
 from syncd.graph.waits import MOST_IN_FLIGHT
-from syncd.ports import Answer, Request
+from syncd.ports import Answer, ByteSink, Request
 
 __all__ = ["LARGEST_ANSWER_BYTES", "Timeouts", "Wire", "refuse_broken_headers", "service_headers"]
 
 LARGEST_ANSWER_BYTES: Final = 64 * 1024 * 1024  # a page of 1000 events with long bodies has 40 MB
+LARGEST_DOWNLOAD_BYTES: Final = 512 * 1024 * 1024  # an attachment has 150 MB at most
 _CHUNK_BYTES = 64 * 1024
+_POURED_BYTES = 1024 * 1024  # a write to disk costs a change of threads
 _WHOLE_BYTES = 512 * 1024
 _IMMUTABLE = 'IdType="ImmutableId"'
 
@@ -76,6 +79,12 @@ class Wire:
             sock_connect=timeouts.connect_s,
             sock_read=timeouts.read_s,
         )
+        self._patient = aiohttp.ClientTimeout(
+            total=None,
+            connect=timeouts.connect_s,
+            sock_connect=timeouts.connect_s,
+            sock_read=timeouts.read_s,
+        )
         self._kept: aiohttp.ClientSession | None = None
         self._fresh: aiohttp.ClientSession | None = None
         self._proxy: str | None = None
@@ -107,6 +116,52 @@ class Wire:
 
         Args: fresh: on a new connection. Raises: NeverSent, Unreachable, BadAnswer.
         """
+        async with self._sent(
+            request, address, headers, fresh=fresh, proxy=self._proxy, timeout=self._timeout
+        ) as response:
+            body = await self._body(request, response)
+            return Answer(response.status, _plain(response.headers), body)
+
+    async def send_abroad(
+        self, request: Request, address: str, origin: Origin, headers: Mapping[str, str]
+    ) -> Answer:
+        """As `send`, on a new connection to a host that is not the service's."""
+        proxy = await asyncio.to_thread(proxy_for, *origin[:2])
+        async with self._sent(
+            request, address, headers, fresh=True, proxy=proxy, timeout=self._timeout
+        ) as response:
+            body = await self._body(request, response)
+            return Answer(response.status, _plain(response.headers), body)
+
+    async def fetch(
+        self, request: Request, address: str, headers: Mapping[str, str], sink: ByteSink
+    ) -> Answer:
+        """
+        As `send`, with the content of a success going to `sink` as it comes, however long it takes.
+
+        Raises: as `send`; what the sink raises.
+        """
+        async with self._sent(
+            request, address, headers, fresh=False, proxy=self._proxy, timeout=self._patient
+        ) as response:
+            plain = _plain(response.headers)
+            if not 200 <= response.status < 300:
+                return Answer(response.status, plain, await self._body(request, response))
+            await sink.begin(plain)
+            await _pour(request, response, sink)
+            return Answer(response.status, plain, b"")
+
+    @asynccontextmanager
+    async def _sent(
+        self,
+        request: Request,
+        address: str,
+        headers: Mapping[str, str],
+        *,
+        fresh: bool,
+        proxy: str | None,
+        timeout: aiohttp.ClientTimeout,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         pool = self._fresh if fresh else self._kept
         if pool is None:
             raise RuntimeError("the connections are not open")
@@ -117,10 +172,10 @@ class Wire:
                 headers=headers,
                 data=_payload(request.body),
                 allow_redirects=False,
-                proxy=self._proxy,
+                proxy=proxy,
+                timeout=timeout,
             ) as response:
-                body = await self._body(request, response)
-                return Answer(response.status, _plain(response.headers), body)
+                yield response
 
     async def _body(self, request: Request, response: aiohttp.ClientResponse) -> bytes:
         body = bytearray()
@@ -130,6 +185,21 @@ class Wire:
                 response.close()
                 raise TooLarge(f"{called(request)}: the answer is larger than any should be")
         return bytes(body)
+
+
+async def _pour(request: Request, response: aiohttp.ClientResponse, sink: ByteSink) -> None:
+    waiting, count = bytearray(), 0
+    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+        waiting += chunk
+        count += len(chunk)
+        if count > LARGEST_DOWNLOAD_BYTES:
+            response.close()
+            raise TooLarge(f"{called(request)}: the answer is larger than any should be")
+        if len(waiting) >= _POURED_BYTES:
+            await sink.take(bytes(waiting))
+            waiting.clear()
+    if waiting:
+        await sink.take(bytes(waiting))
 
 
 def _pool(connector: aiohttp.TCPConnector, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:

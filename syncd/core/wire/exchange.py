@@ -16,10 +16,11 @@ class Request:
 
     `path` begins with "/" and is relative to the API root, percent-encoded, with its query; or it
     is an absolute link that the service gave (it is refused unless it names the service's host).
-    `body` is JSON. `label` names the request in logs: no ids, no names.
+    `body` is JSON, or a piece of a file on its way to an upload URL (whose address is a secret and
+    not in `path`). `label` names the request in logs: no ids, no names.
     """
 
-    method: Literal["GET", "POST", "PATCH", "DELETE"]
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None

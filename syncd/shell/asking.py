@@ -40,7 +40,17 @@ from syncd.shell.way_back import owner_of, uid_named
 from syncd.shell.workshop import Workshop
 from syncd.store.store import Store
 
-__all__ = ["Asked", "Outcome", "Planned", "entry_of", "plan_wish", "wish_for", "wish_in"]
+__all__ = [
+    "Asked",
+    "Outcome",
+    "Planned",
+    "entry_of",
+    "found_item",
+    "known_remote",
+    "plan_wish",
+    "wish_for",
+    "wish_in",
+]
 
 SHOWN: Final = 5
 
@@ -108,7 +118,7 @@ async def plan_wish(config: Config, store: Store, asked: Asked) -> Planned:
 
     Raises: CommandError: no such event or several, it takes no such wish, or the policy no mail.
     """
-    calendar, record = await _found(store, asked)
+    calendar, record = await found_item(store, asked)
     account = config.accounts.get(calendar.account)
     if account is None:
         raise CommandError(f"account {calendar.account!r} is not in the configuration any more")
@@ -116,7 +126,7 @@ async def plan_wish(config: Config, store: Store, asked: Asked) -> Planned:
     if not rules.two_way:
         raise CommandError(f'{calendar.name!r} is followed one way (direction = "pull")')
     owner = await owner_of(config, store, calendar.account)
-    remote = await _remote(store, calendar, record)
+    remote = await known_remote(store, calendar, record)
     event = decode_event(remote.raw)
     slot = date.fromisoformat(asked.occurrence) if asked.occurrence else None
     meeting = Meeting(read_item(event, owner), event, owner, slot)
@@ -146,7 +156,8 @@ def _exception(event: RemoteEvent, slot: date, meeting: Meeting) -> RemoteEvent:
     return exception_slots(event, meeting.owner).get(slot, event)
 
 
-async def _remote(store: Store, calendar: CalendarRecord, record: ItemRecord) -> RemoteRecord:
+async def known_remote(store: Store, calendar: CalendarRecord, record: ItemRecord) -> RemoteRecord:
+    """An item's event as it was last seen. Raises: CommandError: it is not there by now."""
     found = await store.remotes_by_uid(calendar.key, [record.uid])
     for one in found.get(record.uid, ()):
         if one.graph_id == record.graph_id:
@@ -157,8 +168,12 @@ async def _remote(store: Store, calendar: CalendarRecord, record: ItemRecord) ->
     )
 
 
-async def _found(store: Store, asked: Asked) -> tuple[CalendarRecord, ItemRecord]:
-    """The followed item that is meant, in the one calendar that has it."""
+async def found_item(store: Store, asked: Asked) -> tuple[CalendarRecord, ItemRecord]:
+    """
+    The followed item that is meant, in the one calendar that has it.
+
+    Raises: CommandError: none or several are meant.
+    """
     wanted = await uid_named(store, asked.uid) if asked.uid else None
     query = Query.of(asked.words)
     found: list[tuple[CalendarRecord, ItemRecord]] = []

@@ -45,6 +45,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "respond": "meetings",
     "cancel": "meetings",
     "forward": "meetings",
+    "attach": "attach",
     "calendars": "calendars",
     "groups": "groups",
     "categories": "categories",

@@ -48,6 +48,8 @@ from syncd.shell.actions import (
     tidy_history,
 )
 from syncd.shell.asking import plan_wish, wish_for, wish_in
+from syncd.shell.attaching import change_attachments
+from syncd.shell.attachments import change_in
 from syncd.shell.control import serving
 from syncd.shell.directory_changes import carry_out
 from syncd.shell.forgetting import forget
@@ -663,6 +665,9 @@ class Daemon:
                 return await self._go_back(kind, what, exact)
             case {"do": "wish", "asked": dict(asked), "exact": str(exact)}:
                 return await self._wish(asked, exact)
+            case {"do": "attach", "change": dict(wanted)}:
+                # The rounds need not wait: an upload takes long, and touches no state of theirs.
+                return await change_attachments(self._workshop, change_in(wanted))
             case {"do": "forget", "account": str(account), "calendar": str(calendar)}:
                 return await self._forget(account, calendar)
             case {"do": "directory", "account": str(account), "wish": dict(wish)}:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Facts",
     "age",
+    "bytes_progress",
     "clean",
     "console",
     "counted",
@@ -28,6 +29,7 @@ __all__ = [
     "print_json",
     "progress",
     "say",
+    "size",
     "table",
     "tell",
 ]
@@ -127,6 +129,14 @@ def age(seconds: float) -> str:
     return f"{max(0, int(seconds))}s"
 
 
+def size(size_bytes: int) -> str:
+    """A size in its largest unit: `512 B`, `1.5 kB`, `12.3 MB`."""
+    for unit, worth in (("MB", 1_000_000), ("kB", 1_000)):
+        if size_bytes >= worth:
+            return f"{size_bytes / worth:.1f} {unit}"
+    return f"{size_bytes} B"
+
+
 def log_fact(event: str, facts: Mapping[str, Any]) -> None:
     """Log a fact: rounds at info, what makes them up at debug; trouble with the state warns."""
     import structlog
@@ -174,3 +184,15 @@ def progress(title: str) -> Iterator[Facts]:
                 status.update(f"{clean(title)}  {told}")
 
         yield observe
+
+
+@contextmanager
+def bytes_progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A line on stderr, where it is a terminal, that tells how many bytes of how many came."""
+    if not sys.stderr.isatty():
+        yield lambda done, whole: None
+        return
+    with console(sys.stderr).status(clean(title)) as status:
+        yield lambda done, whole: status.update(
+            f"{clean(title)}  {size(done)} of {size(whole)} ({100 * done // max(whole, 1)} %)"
+        )

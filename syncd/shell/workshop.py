@@ -11,9 +11,9 @@ import asyncio
 import fcntl
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from tempfile import mkdtemp
@@ -24,7 +24,7 @@ from syncd.core.ids import AccountName
 from syncd.graph.auth import AuthSettings, Login, token_source
 from syncd.graph.transport import GraphRemote
 from syncd.graph.waits import Patience
-from syncd.ports import Clock, Marker
+from syncd.ports import Clock, Marker, Streams
 from syncd.round.desk import Observe
 from syncd.shell.config import Account, Config, read_secret
 from syncd.shell.mailbox import Mailbox
@@ -120,9 +120,15 @@ class Workshop:
     """The built parts of one process; `Workshop.open` is the way in."""
 
     def __init__(
-        self, config: Config, store: Store, mailboxes: dict[AccountName, Mailbox], clock: Clock
+        self,
+        config: Config,
+        store: Store,
+        mailboxes: dict[AccountName, Mailbox],
+        clock: Clock,
+        streams: Mapping[AccountName, Streams],
     ) -> None:
         self.config = config
+        self.streams = streams
         self.store = store
         self.mailboxes = mailboxes
         self.clock = clock
@@ -163,7 +169,7 @@ class Workshop:
                 name: await stack.enter_async_context(parts.mailbox(account))
                 for name, account in config.accounts.items()
             }
-            yield cls(config, store, mailboxes, clock)
+            yield cls(config, store, mailboxes, clock, parts.streams)
 
 
 @asynccontextmanager
@@ -230,6 +236,7 @@ class _Parts:
     clock: Clock
     observe: Observe
     patience_s: float
+    streams: dict[AccountName, Streams] = field(default_factory=dict)
 
     @asynccontextmanager
     async def mailbox(self, account: Account) -> AsyncIterator[Mailbox]:
@@ -243,6 +250,7 @@ class _Parts:
             observe=self.observe,
         )
         async with remote:
+            self.streams[account.name] = remote.streams
             yield Mailbox(
                 account,
                 self.config.export_dir,

@@ -79,15 +79,18 @@ def saved_name(name: str, suffix: str = "") -> str:
     Neither separators nor a leading dot are left, and what is too long is cut before its suffix.
     Args: suffix: that it has to end in, such as ".ics".
     """
-    plain = _tidy(name)
-    if suffix and not plain.lower().endswith(suffix):
-        plain += suffix
-    stem, dot, end = plain.rpartition(".")
-    if not stem or len(end.encode()) > MAX_SUFFIX_BYTES:
-        stem, dot, end = plain, "", ""
-    room = MAX_SAVED_BYTES - len((dot + end).encode())
-    stem = _cut(stem.lstrip(".-~ "), room).rstrip(".~ ") or "attachment"
-    return ("_" if _is_device(stem) else "") + stem + dot + end
+    stem, end = _split(_tidy(name).lstrip(".-~ "), suffix)
+    stem = ("_" if _is_device(stem) else "") + stem
+    return (_cut(stem, MAX_SAVED_BYTES - len(end.encode())).rstrip(".~ ") or "attachment") + end
+
+
+def _split(name: str, suffix: str) -> tuple[str, str]:
+    """A name and what it ends in, its own or the one that it has to."""
+    if suffix:
+        has_it = name.lower().endswith(suffix)
+        return (name[: -len(suffix)], name[-len(suffix) :]) if has_it else (name, suffix)
+    stem, dot, end = name.rpartition(".")
+    return (stem, dot + end) if stem and len(end.encode()) <= MAX_SUFFIX_BYTES else (name, "")
 
 
 def _is_plain(uid: str) -> bool:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.core.ids import Uid
-from syncd.core.names import file_name, folded, folder_name, is_item_name
+from syncd.core.names import file_name, folded, folder_name, is_item_name, saved_name
 
 HOSTILE = st.text(max_size=300) | st.text(
     alphabet=st.sampled_from("./\\-~#\0\n\u202e\u200d:COMN1 é\u0301\ud800\U0001f600"), max_size=120
@@ -116,3 +116,43 @@ def test_calendars_of_one_name_are_numbered() -> None:
     """A second and a third calendar of one name stand beside the first."""
     assert folder_name("Work", {"work"}) == "Work-2"
     assert folder_name("Work", {"work", "work-2"}) == "Work-3"
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "saved"),
+    [
+        ("menu.pdf", "", "menu.pdf"),
+        ("../../../etc/passwd", "", "_.._._etc_passwd"),
+        ("/etc/passwd", "", "_etc_passwd"),
+        ("C:\\Windows\\x.exe", "", "C__Windows_x.exe"),
+        (".bashrc", "", "bashrc"),
+        ("-rf", "", "rf"),
+        ("~root", "", "root"),
+        ("", "", "attachment"),
+        ("...", "", "attachment"),
+        ("a\x00b\n\u202ec.txt", "", "ab c.txt"),
+        ("nul.txt", "", "_nul.txt"),
+        ("Inner", ".ics", "Inner.ics"),
+        ("Inner.ICS", ".ics", "Inner.ICS"),
+        ("", ".ics", "attachment.ics"),
+        ("x" * 300 + ".pdf", "", "x" * 196 + ".pdf"),
+        ("a." + "x" * 300, "", "a." + "x" * 198),
+        ("é" * 300, ".eml", "é" * 98 + ".eml"),
+    ],
+)
+def test_a_name_that_somebody_else_chose(name: str, suffix: str, saved: str) -> None:
+    """A file's suffix survives, and its text as far as it is safe."""
+    assert saved_name(name, suffix) == saved
+
+
+@given(HOSTILE, st.sampled_from(["", ".ics", ".eml"]))
+def test_a_saved_name_is_one_safe_name(name: str, suffix: str) -> None:
+    """No separator, no step upwards, nothing hidden or unseen, and short enough."""
+    saved = saved_name(name, suffix)
+
+    assert 0 < len(saved.encode()) <= 200
+    assert saved[0] not in ".-~ "
+    assert saved[-1] not in ".~ "
+    assert saved.lower().endswith(suffix)
+    assert not set(saved) & set('/\\:*?"<>|\0\n\r\t\u202e')
+    assert saved_name(saved, suffix) == saved

@@ -1,6 +1,7 @@
 """`syncd attach UID add` of a file that goes up in pieces: all of it, once, wherever it is cut."""
 
 import os
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -206,7 +207,7 @@ class TestAddLarge:
         async def upload(self: Any, url: str, piece: bytes, start: int, whole: int) -> Any:
             current = tracemalloc.get_traced_memory()[0] if tracemalloc.is_tracing() else 0
             [session] = here.mailbox.uploads.sessions.values()
-            most.append(current - len(session.received))
+            most.append(current - sys.getsizeof(session.received))
             return await real(self, url, piece, start, whole)
 
         monkeypatch.setattr(GraphStreams, "upload", upload)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from syncd.core.errors import BadAnswer, DiskTrouble, LinkAstray, LoginNeeded, Throttled
+from syncd.graph.failures import UntrustedCertificate
 from syncd.graph.transport import GraphRemote, Patience
 from syncd.ports import Answered, Lost, Request, Unsent
+from syncd.simulator.tls import LoopbackCa
 from tests.graph.scripted import (
     CutOff,
     Reply,
@@ -20,7 +23,9 @@ from tests.graph.scripted import (
     World,
     closed_port,
     get,
+    serving,
     throttled,
+    world_of,
 )
 
 VALUE = Request("GET", "/me/events/1/attachments/2/$value", label="attachment content")
@@ -285,3 +290,29 @@ async def test_the_address_is_in_no_fact(
         "upload end",
     ]
     assert SECRET not in told
+
+
+async def test_another_host_has_to_prove_who_it_is(
+    remote: GraphRemote, service: ScriptedService
+) -> None:
+    """A piece goes nowhere where the certificate is not trusted."""
+    async with serving(LoopbackCa().server_context()) as elsewhere:
+        outcome = await remote.streams.upload(url(elsewhere), PIECE, 0, 10)
+
+    assert isinstance(outcome, Unsent)
+    assert isinstance(outcome.error, UntrustedCertificate)
+    assert elsewhere.arrivals == []
+
+
+async def test_another_host_over_tls(service: ScriptedService, tmp_path: Path) -> None:
+    """The authorities of the mailbox are those of its uploads."""
+    ca = LoopbackCa()
+    ca.write_ca(tmp_path / "ca.pem")
+    async with serving(ca.server_context()) as elsewhere:
+        elsewhere.then(Reply(201, b"", {}))
+        async with world_of(service).remote(ca_file=tmp_path / "ca.pem") as remote:
+            outcome = await remote.streams.upload(url(elsewhere), PIECE, 0, 10)
+
+    assert isinstance(outcome, Answered)
+    assert len(elsewhere.arrivals) == 1
+    assert "Authorization" not in elsewhere.arrivals[0].headers

@@ -84,6 +84,28 @@ class TestList:
 
         assert "menu.pdf" in here.syncd("attach", uid[:8], "list").out
 
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("--calendar", "Calendar", "UID", "list"),
+            ("UID", "list", "--calendar", "work/Calendar"),
+            ("--match", "Lunch", "list"),
+            ("list", "--match", "Lunch"),
+        ],
+    )
+    def test_where_the_words_may_stand(self, here: World, words: tuple[str, ...]) -> None:
+        plant(here, "menu.pdf")
+        uid = here.syncd("search", "Lunch", "--json").json[0]["uid"]
+
+        done = here.syncd("attach", *[uid if word == "UID" else word for word in words])
+
+        assert (done.code, "menu.pdf" in done.out) == (0, True)
+
+    def test_what_to_do_is_left_out(self, here: World) -> None:
+        done = here.syncd("attach", "abc")
+
+        assert (done.code, "list, get, add or rm" in done.err) == (2, True)
+
     def test_an_event_is_named_once(self, here: World) -> None:
         for words in (("attach", "list"), ("attach", "x", "list", "--match", "Lunch")):
             done = here.syncd(*words)

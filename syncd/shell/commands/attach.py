@@ -70,11 +70,16 @@ def _about(command: F) -> F:
 class UidFirst(click.Group):
     """A group whose first word is a UID, which `--match` makes superfluous."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """Take the UID out, if there is one."""
-        is_uid = bool(args) and args[0] not in self.commands and not args[0].startswith("-")
-        ctx.meta["syncd.uid"] = args.pop(0) if is_uid else ""
-        return super().parse_args(ctx, args)
+        ctx.meta["syncd.uid"] = ""
+        if args[0] not in self.commands:
+            if len(args) == 1:
+                raise click.UsageError("say what to do: list, get, add or rm", ctx)
+            ctx.meta["syncd.uid"], *args = args
+        return super().resolve_command(ctx, args)
 
 
 @click.group("attach", cls=UidFirst, subcommand_metavar="[UID] list|get|add|rm [ARGS]...")

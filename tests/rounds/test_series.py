@@ -402,3 +402,24 @@ async def test_a_day_that_is_held_is_left_as_its_author_wrote_it(
         [file] = w.folder.glob("*.ics")
         assert file.read_bytes().count(b"LOCATION:Special") == 1
         assert file.read_bytes().count(b"LOCATION:Hall") == 1
+
+
+async def test_a_line_that_meant_nothing_takes_no_new_day_away(tmp_path: Path) -> None:
+    """An EXDATE behind the end of the rule, which Outlook then puts off."""
+    async with world(tmp_path) as w:
+        await w.code()
+        lines = "RRULE:FREQ=DAILY;COUNT=3\nEXDATE;TZID=Europe/Berlin:20260314T100000"
+        w.write("a.ics", ics("a", "Daily", "20260310T100000", "20260310T110000", lines))
+        assert await w.code() == 0
+        [item] = w.box.items(w.calendar)
+        longer = {
+            "pattern": {"type": "daily", "interval": 1},
+            "range": {"type": "numbered", "startDate": "2026-03-10", "numberOfOccurrences": 7},
+        }
+        w.box.patch(item.default_id, {"recurrence": longer})
+
+        for _ in range(2):
+            assert await w.code() == 0
+
+        assert shown_in_folder(w) == shown_on_service(w)
+        assert len(shown_on_service(w)) == 7

@@ -443,6 +443,7 @@ class _Rewriter:
         """Drop and add single slots; values that name a start that moved are spelled anew."""
         eol, wanted = self.document.eol, self.target.cancelled
         gone = (self.now.cancelled if self.now else frozenset()) - wanted
+        gone |= self._coming(master)
         known: set[date] = set()
         new: dict[int, list[Line]] = {}
         for line in master.lines("EXDATE"):
@@ -450,6 +451,20 @@ class _Rewriter:
         replace_lines(master, new)
         fresh = [new_line(self._at("EXDATE", slot), eol) for slot in sorted(wanted - known)]
         insert_after(master, "EXDATE", fresh)
+
+    def _coming(self, master: Component) -> frozenset[date]:
+        """
+        Slots that an EXDATE names and the rule did not have so far, while the new one has them: a
+        line that meant nothing would take an occurrence away that nobody took away.
+        """
+        named = (
+            slot
+            for line in master.lines("EXDATE")
+            for value in line.value.split(",")
+            if (slot := self._slot_meant(line, value)) is not None
+        )
+        cancelled = self.target.cancelled | (self.now.cancelled if self.now else frozenset())
+        return frozenset(slot for slot in named if slot not in cancelled and self._occurs(slot))
 
     def _exdate(self, line: Line, gone: frozenset[date], new: dict[int, list[Line]]) -> set[date]:
         """One EXDATE line brought up to date in `new`; returns the slots it goes on naming."""

@@ -218,7 +218,7 @@ class TestUpload:
 
     async def test_four_at_a_time(self, remote: GraphRemote, service: ScriptedService) -> None:
         """Pieces and requests together."""
-        service.turns = 20
+        service.turns = 200
         pieces = [remote.streams.upload(url(service), PIECE, 0, 100) for _ in range(6)]
 
         await asyncio.gather(*pieces, *(remote.read(get()) for _ in range(6)))

@@ -40,6 +40,7 @@ __all__ = [
     "Same",
     "Sides",
     "decide",
+    "is_edited",
 ]
 
 
@@ -221,10 +222,10 @@ def _again(
         return MakeFile()
     if isinstance(said, Same):
         return _merged(sides, remote, base_local, base_remote, base_local, policy)
-    return RestoreFile() if _edited(base_remote, remote.item) else DeleteEvent()
+    return RestoreFile() if is_edited(base_remote, remote.item) else DeleteEvent()
 
 
-def _edited(base: Item, now: Item) -> bool:
+def is_edited(base: Item, now: Item) -> bool:
     """Whether someone changed what the event says (answers of attendees alone do not count)."""
     return any(key.name not in SHOWN_FIELDS for key in changed(base, now, local=False))
 

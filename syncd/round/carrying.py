@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from syncd.core.decide import Merged, Nothing, Sides, decide
+from syncd.core.decide import Merged, Nothing, Sides, decide, is_edited
 from syncd.core.ids import Uid
 from syncd.core.merge import overlay
 from syncd.core.policies import POLICIES
@@ -45,7 +45,9 @@ async def carry(
     known = (await source.store.items(source.key, [uid])).get(uid)
     records = (await source.store.remotes_by_uid(source.key, [uid])).get(uid, ())
     remote = remote_of(source, records, known)
-    if known is None or remote is None or remote.item == known.base_remote:
+    if known is None or known.base_remote is None or remote is None:
+        return "nothing"
+    if not is_edited(known.base_remote, remote.item):
         return "nothing"
     if remote.event.has_others:
         return "never"

@@ -841,9 +841,9 @@ class _Seen:
 
 
 def _targets(found: _Found, seen: _Seen) -> set[CalendarKey]:
-    """The calendars in which files turned up that are missing in this one."""
+    """The calendars in which files turned up that are missing in this one, and can be read."""
     states = (found.again or seen).states
-    return {key for key, one in states.items() if one.uids() & found.moves.away}
+    return {key for key, one in states.items() if one.files.keys() & found.moves.away}
 
 
 def _sources(found: _Found, seen: _Seen) -> set[CalendarKey]:

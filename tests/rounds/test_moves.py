@@ -308,3 +308,31 @@ async def test_nothing_follows_a_file_into_a_folder_that_is_not_there(tmp_path: 
         assert await _events(w) == {"Calendar": [], "Other": ["Plan"]}
         [made] = [one for folder in await w.store.calendars() for one in w.box.items(folder.id)]
         assert made.values["location"]["displayName"] == "Hall"
+
+
+@pytest.mark.parametrize("edited", [False, True])
+async def test_a_file_that_moved_and_broke_is_waited_for_in_peace(
+    tmp_path: Path, edited: bool
+) -> None:
+    """Its event is in the other calendar by then; an edit in Outlook waits until it can be read."""
+    async with world(tmp_path) as w:
+        here, there = await _two(w)
+        _move(here, there)
+        await _only(w, "Other")
+        [file] = there.glob("*.ics")
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-60])
+        if edited:
+            [item] = w.box.items(w.calendar)
+            w.box.patch(item.default_id, {"location": {"displayName": "Hall"}})
+        w.clear()
+
+        assert await w.code() == 4
+        assert len(w.sent) < 20
+        assert await _events(w) == {"Calendar": ["Plan"] if edited else [], "Other": ["Plan"]}
+        file.write_bytes(whole)
+        assert await w.code() == 0
+
+        assert await _events(w) == {"Calendar": [], "Other": ["Plan"]}
+        [made] = [one for folder in await w.store.calendars() for one in w.box.items(folder.id)]
+        assert made.values["location"]["displayName"] == ("Hall" if edited else "")

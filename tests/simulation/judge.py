@@ -252,7 +252,8 @@ class _Judge:
         return found
 
     def _slots(self, thing: Thing, key: Key, live: list[Write], shown: set[str]) -> None:
-        if thing.reshaped or self._is_one_way(thing) or not _all_count(live):
+        anew = thing.reshaped or thing.was_deleted
+        if anew or self._is_one_way(thing) or not _all_count(live):
             return
         gone = Key(key.item, "cancelled", key.slot)
         if key.field == "cancelled":

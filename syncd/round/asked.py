@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
+
+import msgspec
 
 from syncd.core.decide import Remote
-from syncd.core.errors import LoginNeeded, SyncdError
+from syncd.core.errors import LoginNeeded, RefusedByService, SyncdError
 from syncd.core.ids import GraphId, RoundId, Uid
+from syncd.core.mail import others
 from syncd.core.plan import problem_id
 from syncd.core.state import (
     Change,
@@ -61,25 +64,35 @@ async def carry_out(bench: Bench, round_: RoundId, waiting: Collection[Uid]) -> 
     done = CarriedOut()
     if not bench.rules.two_way:
         return done  # it was asked for before the calendar was set to be followed one way
+    held = set(waiting)
     for entry in await bench.store.asked(bench.key):
-        if entry.uid in waiting or done.trouble is not None:
+        if entry.uid in held or done.trouble is not None:
             continue
         try:
-            await _carry_out(bench, entry, round_, done)
+            if not await _carry_out(bench, entry, round_, done):
+                held.add(entry.uid)
+        except (RefusedByService, ValueError, msgspec.DecodeError) as error:
+            # One event that may not or cannot be read holds up no other's.
+            await _tell(bench, entry, f"the event cannot be read: {str(error)[:200]}")
         except SyncdError as error:
             done.trouble = error
     return done
 
 
-async def _carry_out(bench: Bench, entry: OutboxEntry, round_: RoundId, done: CarriedOut) -> None:
+async def _carry_out(bench: Bench, entry: OutboxEntry, round_: RoundId, done: CarriedOut) -> bool:
+    """Send one wish; whether what else is asked of the event may follow."""
     remote = await _remote(bench, entry)
     event = await _event(bench, entry, remote)
-    why_not = _why_pointless(entry, event)
+    why_not = _why_pointless(entry, event) or _why_forbidden(bench, entry, event)
     if remote is None or event is None or why_not:
-        await _tell(bench, entry, why_not or "the event is gone")
-        return
+        await _tell(bench, entry, why_not)
+        return True
     leaving = replace(
-        entry, graph_id=GraphId(event.id), state="sent", since=bench.clock.now(), number=0
+        entry,
+        graph_id=GraphId(event.id),
+        state="sent",
+        since=bench.clock.now(),
+        before_etag=_looks(entry, event),
     )
     [number] = await bench.store.new_outbox(bench.key, [leaving], instead_of=[entry.number])
     leaving = replace(leaving, number=number)
@@ -88,9 +101,11 @@ async def _carry_out(bench: Bench, entry: OutboxEntry, round_: RoundId, done: Ca
         case Answered(answer) if 200 <= answer.status < 300:
             await _settle(bench, leaving, remote, round_)
             done.again = True
+            return True
         case Answered(answer):
             reason = error_code(answer) or str(answer.status)
             await _tell(bench, leaving, f"the service refused it: {answer.status} {reason}")
+            return True
         case Lost(reason):
             bench.counts.in_doubt += 1
             bench.observe("write.lost", {"kind": entry.kind, "reason": reason})
@@ -102,6 +117,7 @@ async def _carry_out(bench: Bench, entry: OutboxEntry, round_: RoundId, done: Ca
                 done.trouble = error
         case _:
             assert_never(outcome)
+    return False
 
 
 async def _remote(bench: Bench, entry: OutboxEntry) -> Remote | None:
@@ -129,6 +145,33 @@ def _why_pointless(entry: OutboxEntry, event: RemoteEvent | None) -> str:
     if entry.kind == "cancel" and event.is_organizer is False:
         return "only its organizer can cancel a meeting"
     return ""
+
+
+def _why_forbidden(bench: Bench, entry: OutboxEntry, event: RemoteEvent | None) -> str:
+    """Why a mail may not go as the rules and the guests are by now, "" where it may."""
+    if not entry.mail_kind:
+        return ""
+    kind: Any = entry.mail_kind
+    if bench.rules.mail.rule(kind) == "never":
+        return f"the configuration lets no such mail go ({kind} = never)"
+    shown = {one.casefold() for one in entry.mails}
+    if entry.kind == "cancel" and event is not None:
+        more = [one for one in others(event, bench.owner) if one.casefold() not in shown]
+        if more:
+            return f"{', '.join(more)} would be told as well, and was not shown to you"
+    return ""
+
+
+def _looks(entry: OutboxEntry, event: RemoteEvent) -> str:
+    """What an event shows of a wish before it is sent: the same afterwards says nothing."""
+    match entry.kind:
+        case "respond":
+            status = event.response_status
+            return f"{status.response} {status.time}" if status is not None else ""
+        case "forward":
+            return "listed" if _has_everyone(entry, event) else ""
+        case _:
+            return ""
 
 
 async def _settle(bench: Bench, entry: OutboxEntry, remote: Remote, round_: RoundId) -> None:
@@ -198,11 +241,11 @@ def is_seen(entry: OutboxEntry, answer: Answer) -> bool:
     match entry.kind:
         case "respond":
             said = event.response_status.response if event.response_status else ""
-            return said == RESPONSES[entry.action]
+            return said == RESPONSES[entry.action] and _looks(entry, event) != entry.before_etag
         case "cancel":
             return bool(event.is_cancelled)
         case "forward":
-            return _has_everyone(entry, event)
+            return _has_everyone(entry, event) and not entry.before_etag
         case _:
             return False
 

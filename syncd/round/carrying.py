@@ -11,13 +11,17 @@ gets its file back, and both are there.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Literal
 
-from syncd.core.decide import Merged, Nothing, Sides, decide, is_edited
-from syncd.core.ids import Uid
+import msgspec
+
+from syncd.core.decide import Merged, Nothing, Remote, Sides, decide, is_edited
+from syncd.core.history import FOUND
+from syncd.core.ids import RoundId, Uid
 from syncd.core.merge import overlay
 from syncd.core.policies import POLICIES
-from syncd.core.state import ItemRecord, PutItem
+from syncd.core.state import AddHistory, HistoryRecord, ItemRecord, PutItem
 from syncd.core.wire.ics_rewrite import rewrite
 from syncd.core.wire.ics_write import Stamps, local_view
 from syncd.ports import FileSeen, FileStat, ReplaceFile, Wrote
@@ -25,6 +29,11 @@ from syncd.round.desk import Bench
 from syncd.round.reconcile import present_of, remote_of
 
 __all__ = ["Carried", "carry"]
+
+OF_LATE = timedelta(days=1)
+"""A move is followed at once, so that the other half of it is not older."""
+
+MOST_VERSIONS = 1000
 
 Carried = Literal["nothing", "written", "later", "never"]
 """
@@ -34,13 +43,13 @@ Carried = Literal["nothing", "written", "later", "never"]
 
 
 async def carry(
-    source: Bench, target: Bench, uid: Uid, seen: FileSeen | None, *, in_sight: bool
+    source: Bench, target: Bench | None, uid: Uid, seen: FileSeen | None, *, in_sight: bool
 ) -> Carried:
     """
     Bring what the event in `source` says by now into the item's file in `target`.
 
     Args: seen: the file as the last look read it, None where it was as it was known. in_sight:
-        whether the folder of `target` is there.
+        whether the folder of `target` is there. target: None where nothing is followed any more.
     """
     known = (await source.store.items(source.key, [uid])).get(uid)
     records = (await source.store.remotes_by_uid(source.key, [uid])).get(uid, ())
@@ -49,7 +58,7 @@ async def carry(
         return "nothing"
     if not is_edited(known.base_remote, remote.item):
         return "nothing"
-    if remote.event.has_others:
+    if target is None or _has_guests(remote) or not await _arrived(target, uid):
         return "never"
     if not in_sight:
         return "later"
@@ -67,11 +76,27 @@ async def carry(
             return "never"
     if data is None:
         return "never"
-    if not await _is_swapped(target, there, data):
+    if not await _is_swapped(target, uid, there, data):
         return "later"
     agreed = replace(known, base_local=local_view(remote.item), base_remote=remote.item)
     await source.store.commit(source.key, [PutItem(agreed)])
     return "written"
+
+
+def _has_guests(remote: Remote) -> bool:
+    own = (one.attendees for one in remote.item.overrides.values())
+    return remote.event.has_others or any(one for one in own if one is not msgspec.UNSET)
+
+
+async def _arrived(target: Bench, uid: Uid) -> bool:
+    """Whether the file came to be followed there of late, by us: others were there all along."""
+    if not (target.rules.two_way and target.calendar.can_edit):
+        return False
+    since = target.clock.now() - OF_LATE
+    return any(
+        one.key == target.key and one.what == "create" and one.side == "local" and one.at >= since
+        for one in await target.store.history(uid, MOST_VERSIONS)
+    )
 
 
 async def _as_known(target: Bench, uid: Uid) -> FileSeen | None:
@@ -96,9 +121,23 @@ def _carried(
     return written if isinstance(written, bytes) else None
 
 
-async def _is_swapped(target: Bench, there: FileSeen, data: bytes) -> bool:
+async def _is_swapped(target: Bench, uid: Uid, there: FileSeen, data: bytes) -> bool:
     if data == there.data:
         return True
+    # What the file says may be read by no round yet, and is kept before it goes.
+    kept = HistoryRecord(
+        number=0,
+        round=RoundId(0),
+        at=target.clock.now(),
+        calendar=target.calendar.name,
+        uid=uid,
+        side="local",
+        what=FOUND,
+        fields=(),
+        before=there.data,
+        after=b"",
+    )
+    await target.store.commit(target.key, [AddHistory(kept)])
     job = ReplaceFile(there.name, data, there.fingerprint)
     [outcome] = await target.folder.work([job])
     return isinstance(outcome, Wrote)

@@ -45,6 +45,7 @@ __all__ = [
     "DOUBTS_AT_ONCE",
     "ask_doubts",
     "fetch_events",
+    "is_elsewhere",
     "is_gone",
     "is_recent",
     "record_of",
@@ -354,7 +355,7 @@ async def _alive_changes(
         graph_id = GraphId(event.id)
         before = known[graph_id]
         record = record_of(event, raw, before.uid, view.sweep, bench, before)
-        if _is_elsewhere(home, bench):
+        if is_elsewhere(home, bench):
             changes.append(DropRemote(graph_id))
         elif (inside := _is_inside(event, bench, view)) is None:
             changes.append(PutRemote(record))
@@ -367,7 +368,8 @@ async def _alive_changes(
     return changes
 
 
-def _is_elsewhere(home: Answer, bench: Bench) -> bool:
+def is_elsewhere(home: Answer, bench: Bench) -> bool:
+    """Whether the answer about an event's calendar names another one, such as Deleted Items."""
     if home.status != 200:
         return False
     try:

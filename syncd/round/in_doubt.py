@@ -38,10 +38,10 @@ from syncd.core.wire.graph import (
     uid_of,
 )
 from syncd.core.wire.ics_write import local_view
-from syncd.ports import Answered, Lost, Unsent
+from syncd.ports import Answer, Answered, Lost, Unsent
 from syncd.round.asked import is_seen, told_of
 from syncd.round.desk import Bench
-from syncd.round.doubts import is_gone, refetch
+from syncd.round.doubts import is_elsewhere, is_gone, refetch
 from syncd.round.linking import identities
 from syncd.round.requests import request_of
 from syncd.round.settle import (
@@ -321,10 +321,11 @@ async def _doubtful_wish(
         remotes = await bench.store.remotes_by_id(bench.key, [entry.graph_id])
         if not await is_gone(bench, entry.graph_id, remotes.get(entry.graph_id), None):
             return False
+    seen = is_seen(entry, answer) or await _is_in_deleted_items(bench, entry, answer)
     changes: list[Change] = [DropOutbox(entry.number), *told_of(entry)]
     if verdict is not None:
         changes += [ClearVerdict(verdict.problem), PutProblems(entry.uid), Todo(entry.uid)]
-    if is_seen(entry, answer) or (verdict is not None and verdict.kind == "discarded"):
+    if seen or (verdict is not None and verdict.kind == "discarded"):
         await bench.store.commit(bench.key, changes + sent(bench, entry, round_, b""))
         return True
     if not entry.mail_kind or verdict is not None:
@@ -336,6 +337,15 @@ async def _doubtful_wish(
     if 0 <= age_s < CANNOT_TELL_S:
         return False
     return await _cannot_tell(bench, entry)
+
+
+async def _is_in_deleted_items(bench: Bench, entry: OutboxEntry, answer: Answer) -> bool:
+    """What is cancelled or declined may go on answering from there."""
+    leaves = entry.kind == "cancel" or entry.action == "decline"
+    if not leaves or answer.status != 200 or entry.graph_id is None:
+        return False
+    home = await bench.remote.read(bench.dialect.calendar_of(bench.calendar.id, entry.graph_id))
+    return is_elsewhere(home, bench)
 
 
 def _spent(bench: Bench, entry: OutboxEntry) -> list[Change]:

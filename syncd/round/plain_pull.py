@@ -32,6 +32,8 @@ from syncd.round.pull import (
 
 __all__ = ["pull_any"]
 
+MOST_DOUBTS = 1_000_000
+
 
 async def pull_any(bench: Bench, locals_: Mapping[Uid, LocalItem], *, true_up: bool) -> Pulled:
     """As `syncd.round.pull.pull`, for any calendar."""
@@ -55,8 +57,10 @@ async def _pull_plainly(bench: Bench, locals_: Mapping[Uid, LocalItem], *, true_
     pulled.unsure = await _asked(bench, view, whole=whole)
     at = bench.clock.now() if whole or before is None else before.true_up_at
     await bench.store.commit(bench.key, [PutView(replace(view, true_up_at=at))])
+    # What could not be read yet is asked for again, whatever its rows say.
+    left = {one.graph_id for one in await bench.store.doubts(bench.key, MOST_DOUBTS)}
     bench.versions.clear()
-    bench.versions.update(versions)
+    bench.versions.update({one: said for one, said in versions.items() if one not in left})
     return pulled
 
 

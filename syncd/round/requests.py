@@ -10,6 +10,7 @@ import msgspec
 
 from syncd.core.decide import Remote
 from syncd.core.errors import SyncdError
+from syncd.core.merge import changed
 from syncd.core.plan import ItemPlan, Write, problem_id, refusal_digest
 from syncd.core.state import (
     Doubt,
@@ -117,7 +118,7 @@ def _differs(bench: Bench, one: RemoteRecord, other: RemoteRecord) -> bool:
         first, second = (read_item(decode_event(it.raw), bench.owner) for it in (one, other))
     except (ValueError, msgspec.DecodeError):
         return True
-    return first != second
+    return bool(changed(first, second, local=False))
 
 
 def _not_found(bench: Bench, plan: ItemPlan, write: Write) -> Problem:

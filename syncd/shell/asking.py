@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from syncd.core.errors import CommandError
+from syncd.core.errors import CommandError, ExitCode, LoginNeeded
 from syncd.core.event import effective
 from syncd.core.ids import Uid
 from syncd.core.plan import exactly
@@ -106,10 +106,12 @@ class Outcome:
     state: State
     reason: str
     reports: Sequence[CalendarReport]
+    needs_login: bool = False
 
-    def as_json(self) -> dict[str, str]:
-        """`{state, reason}`."""
-        return {"state": self.state, "reason": self.reason}
+    def as_json(self) -> dict[str, str | int]:
+        """`{state, reason, code}`; `code` is what the command ends with."""
+        code = ExitCode.LOGIN if self.needs_login else ExitCode.OK
+        return {"state": self.state, "reason": self.reason, "code": int(code)}
 
 
 async def plan_wish(config: Config, store: Store, asked: Asked) -> Planned:
@@ -122,6 +124,8 @@ async def plan_wish(config: Config, store: Store, asked: Asked) -> Planned:
     account = config.accounts.get(calendar.account)
     if account is None:
         raise CommandError(f"account {calendar.account!r} is not in the configuration any more")
+    if not account.calendar_filter.admits(calendar.name):
+        raise CommandError(f"the configuration leaves the calendar {calendar.name!r} out")
     rules = rules_of(account.sync_for(calendar.name))
     if not rules.two_way:
         raise CommandError(f'{calendar.name!r} is followed one way (direction = "pull")')
@@ -238,11 +242,13 @@ async def wish_for(workshop: Workshop, asked: Asked, exact: str) -> Outcome:
     key = planned.calendar.key
     # What was told of the same wish before is not about this one.
     await workshop.store.commit(key, [PutProblems(subject_of(entry))])
-    await workshop.store.new_outbox(key, [entry])
+    if not any(_is_same(one, entry) for one in await workshop.store.asked(key)):
+        await workshop.store.new_outbox(key, [entry])
     reports = await sync_now(workshop, [f"{planned.calendar.account}/{planned.calendar.name}"])
     trouble = next((one.trouble for one in reports if one.trouble is not None), None)
     state, reason = await _became(workshop.store, planned, entry, str(trouble or ""))
-    return Outcome(state, reason, reports)
+    needs_login = any(isinstance(one.trouble, LoginNeeded) for one in reports)
+    return Outcome(state, reason, reports, needs_login=needs_login and state == "kept")
 
 
 def entry_of(wish: Wish, uid: Uid, slot: str, now: datetime) -> OutboxEntry:
@@ -266,17 +272,20 @@ def entry_of(wish: Wish, uid: Uid, slot: str, now: datetime) -> OutboxEntry:
     )
 
 
+def _is_same(one: OutboxEntry, other: OutboxEntry) -> bool:
+    return (one.uid, one.kind, one.action, one.slot, one.body) == (
+        *(other.uid, other.kind, other.action),
+        *(other.slot, other.body),
+    )
+
+
 async def _became(
     store: Store, planned: Planned, entry: OutboxEntry, trouble: str
 ) -> tuple[State, str]:
-    key, same = planned.calendar.key, (entry.uid, entry.kind, entry.slot, entry.body)
-
-    def is_it(one: OutboxEntry) -> bool:
-        return (one.uid, one.kind, one.slot, one.body) == same
-
-    if any(is_it(one) for one in await store.asked(key)):
+    key = planned.calendar.key
+    if any(_is_same(one, entry) for one in await store.asked(key)):
         return "kept", trouble
-    if any(is_it(one) for one in await store.outbox(key)):
+    if any(_is_same(one, entry) for one in await store.outbox(key)):
         return "doubt", trouble
     for told in await store.problems(key, subject=subject_of(entry)):
         return "not-sent", told.reason

@@ -783,7 +783,7 @@ class Mailbox:
                 state = seen.states.get(other)
                 file = state.files.get(uid) if state is not None else None
                 return await carry(source, target, uid, file, in_sight=seen.sees(other)), other
-        return "nothing", key
+        return await carry(benches[key], None, uid, None, in_sight=False), key
 
     async def _turned_up(
         self, seen: _Seen, missing: set[Uid]

@@ -6,7 +6,7 @@ import re
 import time
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 import icalendar
@@ -580,8 +580,16 @@ def displaced(when: When, days: timedelta, clock: timedelta, length: int) -> Whe
 def crosses(data: bytes) -> bool:
     """Whether a part would have an occurrence beyond its neighbour: it stays whole, and held."""
     whole = said(data).item
-    overridden = whole is not None and bool(whole.overrides)
-    return overridden and split_series(data, OWNER) is None
+    assert whole is not None
+    return (bool(whole.overrides) or outgrows(data, whole)) and split_series(data, OWNER) is None
+
+
+def outgrows(data: bytes, whole: Item) -> bool:
+    """Whether the later occurrences are longer than the days between two of them."""
+    cut = icalendar.Calendar.from_ical(data).walk("VEVENT")[-1]
+    dates = first_dates(whole, 60)
+    gap = min((later - day for day, later in pairwise(dates)), default=timedelta.max)
+    return bool(cut.end - cut.start > gap)
 
 
 @settings(max_examples=80)

@@ -317,3 +317,50 @@ class TestReminders:
 
         assert done.code == 2
         assert "say how long, once" in done.err
+
+
+def test_a_command_that_failed_mails_nobody_later(here: World) -> None:
+    """The configuration leaves the calendar out: nothing is kept for when it is back."""
+    other = here.mailbox.folders.add("Other")
+    body = {"subject": "There", "start": at("10:00"), "end": at("11:00")}
+    here.mailbox.create(other.id, body | {"attendees": [guest("bob@example.org")]})
+    here.syncd("sync")
+    config = here.config.read_text()
+    left_out = '[accounts.work.calendar_filter]\nexclude = ["Other"]\n'
+    here.config.write_text(config + left_out)
+
+    done = the(here, "forward", "There", "--to", "dan@example.org", "--yes")
+
+    assert done.code == 2
+    here.config.write_text(config)
+    here.syncd("sync")
+    assert mails(here) == []
+
+
+def test_the_same_wish_given_twice_while_offline_goes_once(here: World) -> None:
+    offline(here)
+    for _ in range(2):
+        assert the(here, "respond", "Invitation", "accept", "--comment", "Gladly").code == 0
+    online(here)
+
+    here.syncd("sync")
+
+    assert len(mails(here)) == 1
+
+
+def test_an_account_that_needs_a_login_says_so(here: World) -> None:
+    """The answer is kept, and does not go by waiting."""
+    here.configure(auth='method = "command"\ncommand = ["false"]')
+
+    assert the(here, "respond", "Invitation", "accept").code == 3
+
+
+def test_a_question_needs_somebody_to_ask(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard input may be closed altogether."""
+    monkeypatch.setattr("sys.stdin", None)
+
+    done = the(here, "cancel", "Meeting")
+
+    assert done.code == 2
+    assert "no terminal" in done.err
+    assert mails(here) == []

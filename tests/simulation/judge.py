@@ -191,7 +191,7 @@ class _Judge:
             one.side != end.side
             for key in self.model.writes
             if key.item == thing.number
-            for one in self.model.live(key)
+            for one in (self.model.writes[key] if key.field == "rule" else self.model.live(key))
         )
 
     def _agreement(self, thing: Thing, listed: list[Problem]) -> None:

@@ -84,7 +84,7 @@ def _as_created(item: Item, sides: Sides, desk: Desk) -> Item | Problem:
             reason="the meeting is another organizer's; sending it would invite everyone anew",
             hint='Accept the invitation in the mailbox, or set foreign_meeting = "copy".',
         )
-    if sides.uid in desk.moving and item.master.attendees:
+    if sides.uid in desk.moving and _names_guests(item):
         return desk.problem(
             "hold",
             "move-meeting",
@@ -93,6 +93,11 @@ def _as_created(item: Item, sides: Sides, desk: Desk) -> Item | Problem:
             hint="Move the file back, or move the meeting in Outlook.",
         )
     return item
+
+
+def _names_guests(item: Item) -> bool:
+    own = (one.attendees for one in item.overrides.values())
+    return bool(item.master.attendees) or any(one for one in own if one is not msgspec.UNSET)
 
 
 def without_attendees(item: Item) -> Item:

@@ -113,6 +113,7 @@ class _Recipient(Struct, rename="camel", gc=False):
 
 class _Status(Struct, gc=False):
     response: str | None = "none"
+    time: str | None = None
 
 
 class _GraphAttendee(Struct, rename="camel"):

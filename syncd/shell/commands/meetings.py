@@ -251,7 +251,7 @@ def _told(done: dict[str, Any], *, quiet: bool) -> int:
             raise CommandError(str(done["reason"]))
     if not quiet:
         say(text)
-    return 0
+    return int(done["code"])
 
 
 _WORDS = {

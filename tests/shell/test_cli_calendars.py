@@ -614,10 +614,10 @@ class TestShare:
 
     def test_life_of_a_share(self, here: World) -> None:
         """Somebody new is added, has another role, and is removed; each is listed."""
-        added = here.syncd("calendars", "share", "Team", ANN, "--role", "read")
+        added = here.syncd("calendars", "share", "Team", ANN, "--role", "read", "--yes")
         listed = here.syncd("calendars", "share", "work/Team")
         first = self.roles(here)
-        changed = here.syncd("calendars", "share", "Team", ANN.upper(), "--role", "WRITE")
+        changed = here.syncd("calendars", "share", "Team", ANN.upper(), "--role", "WRITE", "--yes")
         second = self.roles(here)
         removed = here.syncd("calendars", "share", "Team", ANN, "--remove", "--yes")
 
@@ -632,7 +632,7 @@ class TestShare:
     def test_organization(self, here: World) -> None:
         """The organization goes by its name; its share stays, in whatever role."""
         done = here.syncd(
-            *("calendars", "share", "Calendar", "my organization", "--role", "limitedRead")
+            *("calendars", "share", "Calendar", "my organization", "--role", "limitedRead", "--yes")
         )
         stays = here.syncd("calendars", "share", "Calendar", "My Organization", "--remove", "--yes")
 
@@ -648,11 +648,11 @@ class TestShare:
             ((ANN, "--role", "read", "--remove"), "either"),
             ((ANN, "--role", "owner"), "freeBusyRead"),
             (("ann", "--role", "read"), "no mail address"),
-            ((ANN, "--remove", "--yes"), "is not shared with"),
+            ((ANN, "--remove"), "is not shared with"),
             ((ANN, "--role", "delegateWithPrivateEventAccess"), "is not allowed"),
             (("My Organization", "--role", "delegateWithPrivateEventAccess"), "limitedRead"),
         ):
-            done = here.syncd("calendars", "share", "Team", *arguments)
+            done = here.syncd("calendars", "share", "Team", *arguments, "--yes")
             assert done.code == 2
             assert told in done.err
 
@@ -660,15 +660,16 @@ class TestShare:
 
     def test_nothing_written(self, here: World) -> None:
         """A dry run, a role that they have, a removal nobody agreed to."""
-        here.syncd("calendars", "share", "Team", ANN, "--role", "read")
+        here.syncd("calendars", "share", "Team", ANN, "--role", "read", "--yes")
         here.server.requests.clear()
 
         dry = here.syncd("calendars", "share", "Team", "bob@example.org", *("--role", "read"),
                          "--dry-run")  # fmt: skip
         same = here.syncd("calendars", "share", "Team", ANN, "--role", "read")
         unasked = here.syncd("calendars", "share", "Team", ANN, "--remove")
+        unmailed = here.syncd("calendars", "share", "Team", "eve@example.org", "--role", "read")
 
-        assert (dry.code, same.code, unasked.code) == (0, 0, 2)
+        assert (dry.code, same.code, unasked.code, unmailed.code) == (0, 0, 2, 2)
         assert "mails bob@example.org an invitation" in dry.out
         assert writes(here) == []
 
@@ -678,7 +679,7 @@ class TestShare:
         here.server.faults.script(kind, method="POST", path="calendarPermissions")
         here.server.requests.clear()
 
-        done = here.syncd("calendars", "share", "Team", ANN, "--role", "read")
+        done = here.syncd("calendars", "share", "Team", ANN, "--role", "read", "--yes")
 
         assert done.code == (0 if kind is FaultKind.RESET_AFTER else 5)
         assert writes(here) == ["POST"]
@@ -688,7 +689,7 @@ class TestShare:
         ann = here.service.add_mailbox(ANN, "Ann")
         here.service.share(ann, ann.default_calendar.id, here.mailbox.owner.address, "write")
 
-        done = here.syncd("calendars", "share", "Ann", "bob@example.org", "--role", "read")
+        done = here.syncd("calendars", "share", "Ann", "bob@example.org", "--role", "read", "--yes")
 
         assert done.code == 2
         assert "not yours to share" in done.err

@@ -289,7 +289,8 @@ def share_command(
     if role is None:
         wish = UnshareCalendar(name, address)
         return run(change(config, chosen, wish, dry_run=dry_run, yes=yes))
-    return run(change(config, chosen, ShareCalendar(name, address, _role(role)), dry_run=dry_run))
+    share = ShareCalendar(name, address, _role(role))
+    return run(change(config, chosen, share, dry_run=dry_run, yes=yes))
 
 
 def _check_share(address: str | None, role: str | None, *, remove: bool) -> None:

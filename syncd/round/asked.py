@@ -113,8 +113,7 @@ async def _carry_out(bench: Bench, entry: OutboxEntry, round_: RoundId, done: Ca
             done.again = True
         case Unsent(error):
             await bench.store.commit(bench.key, [PutOutbox(replace(leaving, state="ready"))])
-            if done.trouble is None or isinstance(error, LoginNeeded):
-                done.trouble = error
+            done.trouble = error
         case _:
             assert_never(outcome)
     return False

@@ -13,12 +13,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from syncd.core.ids import Uid
-from syncd.core.state import OutboxEntry
+from syncd.core.errors import LoginNeeded, ServiceDown, SyncdError, Throttled
+from syncd.core.ids import GraphId, Uid
+from syncd.core.plan import problem_id
+from syncd.core.state import CalendarRecord, DropRemote, OutboxEntry, PutItem, PutRemote
+from syncd.core.wire.exchange import Answer
 from syncd.graph.transport import GraphRemote
-from syncd.ports import Request, WriteOutcome
+from syncd.ports import Answered, Request, Unsent, WriteOutcome
+from syncd.round.asked import is_seen
 from syncd.simulator.faults import FaultKind, Faults
 from syncd.simulator.folders import Person
+from syncd.simulator.switches import Switches
+from tests.rounds.test_outbox import LOST, odd, refused
 from tests.rounds.world import ME, NOW, World, event, world
 
 GUESTS = ({"emailAddress": {"address": "bob@example.org"}, "type": "required"},)
@@ -46,17 +52,12 @@ async def hosting(w: World, **rest: Any) -> Any:
     return made
 
 
-async def ask(
-    w: World, kind: Any, action: str, body: Any, *mails: str, slot: str = "", sends: bool = True
-) -> None:
-    """What the command journals."""
-    [calendar] = [one for one in await w.store.calendars() if one.name == "Calendar"]
-    [uid] = await w.store.uids_beginning("", 5)
+def wished(kind: Any, action: str, body: Any = None, *mails: str, slot: str = "") -> OutboxEntry:
+    """What a command journals, of a meeting that is still to be named."""
     classes = {"respond": "responses", "cancel": "cancellations", "forward": "invitations"}
-    mail_kind = classes.get(kind, "")
-    entry = OutboxEntry(
+    return OutboxEntry(
         0,
-        Uid(uid),
+        Uid(""),
         kind,
         slot,
         None,
@@ -64,14 +65,35 @@ async def ask(
         msgspec.json.encode(body),
         None,
         "ready",
-        w.clock.now(),
+        NOW,
         (),
         None,
         "",
-        mails if sends else (),
-        mail_kind if sends else "",
+        mails,
+        classes[kind] if mails else "",
     )
-    await w.store.new_outbox(calendar.key, [entry])
+
+
+async def main_calendar(w: World) -> CalendarRecord:
+    [calendar] = [one for one in await w.store.calendars() if one.name == "Calendar"]
+    return calendar
+
+
+async def uid_of(w: World, subject: str) -> Uid:
+    items = await w.store.all_items((await main_calendar(w)).key)
+    [uid] = [
+        one.uid for one in items if one.base_local and one.base_local.master.subject == subject
+    ]
+    return uid
+
+
+async def ask(
+    w: World, kind: Any, action: str, body: Any, *mails: str, slot: str = "", of: str = "Plan"
+) -> None:
+    """What the command does."""
+    entry = wished(kind, action, body, *mails, slot=slot)
+    entry = replace(entry, uid=await uid_of(w, of), since=w.clock.now())
+    await w.store.new_outbox((await main_calendar(w)).key, [entry])
 
 
 async def accept(w: World, *, slot: str = "", **rest: Any) -> None:
@@ -79,13 +101,18 @@ async def accept(w: World, *, slot: str = "", **rest: Any) -> None:
     await ask(w, "respond", "accept", body, CAROL.address, slot=slot)
 
 
-async def cancel(w: World, *, slot: str = "") -> None:
-    await ask(w, "cancel", "cancel", {"comment": "Ill"}, "bob@example.org", slot=slot)
+async def answer(w: World, action: str, *, slot: str = "") -> None:
+    body = {"sendResponse": True, "comment": "Gladly"}
+    await ask(w, "respond", action, body, CAROL.address, slot=slot)
 
 
-async def forward(w: World) -> None:
-    to = {"emailAddress": {"address": "dan@example.org"}}
-    await ask(w, "forward", "forward", {"toRecipients": [to]}, "dan@example.org")
+async def cancel(w: World, *, slot: str = "", of: str = "Plan") -> None:
+    await ask(w, "cancel", "cancel", {"comment": "Ill"}, "bob@example.org", slot=slot, of=of)
+
+
+async def forward(w: World, to: str = "dan@example.org") -> None:
+    body = {"toRecipients": [{"emailAddress": {"address": to}}]}
+    await ask(w, "forward", "forward", body, to)
 
 
 def mails(w: World) -> Counter[tuple[str, str, str]]:
@@ -98,6 +125,12 @@ async def left(w: World) -> int:
     for one in await w.store.calendars():
         count += len(await w.store.asked(one.key)) + len(await w.store.outbox(one.key))
     return count
+
+
+async def states(w: World) -> list[str]:
+    """Of all that is journaled."""
+    key = (await main_calendar(w)).key
+    return [one.state for one in (*await w.store.asked(key), *await w.store.outbox(key))]
 
 
 RESPONSE = ("response", "carol@example.org", "Gladly")
@@ -272,6 +305,7 @@ async def test_an_answer_to_what_is_gone_is_told_and_not_sent(tmp_path: Path) ->
         [notice] = await w.store.problems()
         assert (notice.kind, notice.code) == ("notice", "respond-not-sent")
         assert notice.reason == "'accepted' was not sent: there is no such event any more"
+        assert (notice.summary, notice.file) == ("", "")
 
 
 async def test_what_the_service_refuses_is_told_and_not_tried_again(tmp_path: Path) -> None:
@@ -311,7 +345,7 @@ async def test_an_answer_that_mails_nobody_is_sent_again_by_itself(tmp_path: Pat
     """There is nobody to be mailed twice."""
     async with world(tmp_path, faults=Faults()) as w:
         made = await invited(w)
-        await ask(w, "respond", "accept", {"sendResponse": False}, sends=False)
+        await ask(w, "respond", "accept", {"sendResponse": False})
         w.server.faults.script(FaultKind.TIMEOUT_BEFORE, method="^POST$", path="/accept$")
 
         await w.code()
@@ -378,7 +412,7 @@ async def test_a_reminder_is_put_off_and_done_with(tmp_path: Path, kind: FaultKi
             assert [one.id for one in w.box.reminders(*window)] == [made.id]
             if kind is not None:
                 w.server.faults.script(kind, method="^POST$", path="/(snooze|dismiss)Reminder$")
-            await ask(w, what, f"{what}Reminder", body, sends=False)
+            await ask(w, what, f"{what}Reminder", body)
             for _ in range(2):
                 assert await w.code() == 0
             assert await left(w) == 0
@@ -399,3 +433,425 @@ async def test_nothing_is_sent_of_a_calendar_that_is_followed_one_way(tmp_path: 
 
         assert mails(w) == {}
         assert await left(w) == 1
+
+
+# --- what comes of the request itself --------------------------------------------------------------
+
+
+PASSES = [
+    pytest.param(Throttled("later", pause_s=9.0), 5, id="throttled"),
+    pytest.param(ServiceDown("down"), 5, id="no-connection"),
+    pytest.param(LoginNeeded("signed out"), 3, id="login"),
+]
+
+
+@pytest.mark.parametrize(("error", "code"), PASSES)
+async def test_what_cannot_leave_waits_and_goes_once(
+    tmp_path: Path, error: SyncdError, code: int
+) -> None:
+    """Not a byte of it went: it is neither in doubt nor told, and the next round sends it."""
+    async with world(tmp_path) as w:
+        await invited(w)
+        remote = await odd(w)
+        await accept(w)
+        remote.say("POST", "/accept$", Unsent(error))
+
+        assert await w.code() == code
+        assert await states(w) == ["ready"]
+        assert await w.store.problems() == []
+
+        assert await w.code() == 0
+        assert mails(w) == {RESPONSE: 1}
+        assert await left(w) == 0
+
+
+async def test_where_one_wish_cannot_leave_none_is_tried_after_it(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await hosting(w)
+        remote = await odd(w)
+        await forward(w)
+        await forward(w, "erin@example.org")
+        remote.say("POST", "/forward$", Unsent(ServiceDown("down")))
+
+        assert await w.code() == 5
+        assert len(remote.asked) == 1
+        assert await states(w) == ["ready", "ready"]
+
+        assert await w.code() == 0
+        assert mails(w) == {FORWARD: 1, ("forward", "erin@example.org", ""): 1}
+
+
+async def test_a_wish_whose_day_cannot_be_looked_up_waits(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await invited(w, recurrence=WEEKLY)
+        remote = await odd(w)
+        await accept(w, slot="2026-03-12")
+        remote.say("GET", "/instances", ServiceDown("down"))
+
+        assert await w.code() == 5
+        assert (remote.asked, await states(w)) == ([], ["ready"])
+
+        assert await w.code() == 0
+        assert mails(w) == {RESPONSE: 1}
+
+
+ANSWERS = [
+    pytest.param("accept", ["ACCEPTED"], id="accept"),
+    pytest.param("tentativelyAccept", ["TENTATIVE"], id="tentative"),
+    pytest.param("decline", [], id="decline"),
+]
+
+
+@pytest.mark.parametrize(("action", "said"), ANSWERS)
+async def test_each_answer_that_was_lost_is_found(
+    tmp_path: Path, action: str, said: list[str]
+) -> None:
+    """A declined meeting leaves the calendar: that it is gone says that the answer came."""
+    async with world(tmp_path) as w:
+        await invited(w)
+        remote = await odd(w)
+        await answer(w, action)
+        remote.say("POST", f"/{action}$", LOST, passed=True)
+
+        assert await w.code() == 0
+
+        assert mails(w) == {RESPONSE: 1}
+        assert len(remote.asked) == 1
+        assert await left(w) == 0
+        assert await w.store.problems() == []
+        files = [w.folder.joinpath(one).read_bytes() for one in w.names()]
+        assert len(files) == len(said)
+        assert all(f"={one}".encode() in data for one, data in zip(said, files, strict=True))
+
+
+async def test_lost_answers_are_counted_logged_and_looked_after_in_the_same_sync(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as w:
+        await hosting(w)
+        remote = await odd(w)
+        await forward(w)
+        await forward(w, "erin@example.org")
+        for _ in range(2):
+            remote.say("POST", "/forward$", LOST, passed=True)
+
+        reports = await w.sync()
+
+        assert sum(one.counts.in_doubt for one in reports) == 2
+        assert [fact for fact in w.facts if fact[0] == "write.lost"] == [
+            ("write.lost", {"kind": "forward", "reason": "cut off"})
+        ] * 2
+        assert await left(w) == 0
+
+
+async def test_an_answer_is_in_doubt_since_it_left(tmp_path: Path) -> None:
+    """However long it had waited before: a person is asked two minutes after the request."""
+    async with world(tmp_path) as w:
+        await invited(w)
+        remote = await odd(w)
+        await accept(w)
+        w.clock.advance(3600)
+        remote.say("POST", "/accept$", LOST)
+
+        assert await w.code() == 5
+
+        assert await states(w) == ["doubt"]
+        assert await w.store.problems() == []
+
+
+async def test_what_is_asked_of_a_meeting_in_doubt_waits_and_others_go(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        w.box.create(w.calendar, event("Lunch", *TIMES) | {"attendees": [*GUESTS]})
+        await hosting(w)
+        key, uid = (await main_calendar(w)).key, await uid_of(w, "Plan")
+        known = (await w.store.items(key, [uid]))[uid]
+        lost = replace(FORWARDED, uid=uid, graph_id=known.graph_id, state="doubt")
+        await w.store.new_outbox(key, [lost])
+        w.clock.advance(121)
+        await cancel(w)
+        await cancel(w, of="Lunch")
+
+        assert await w.code() == 4
+
+        assert mails(w) == {CANCELLATION: 1}
+        assert w.subjects() == ["Plan"]
+        assert await states(w) == ["ready", "doubt"]
+
+
+async def test_a_wish_is_journaled_as_sent_before_it_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(tmp_path) as w:
+        await invited(w)
+        await accept(w)
+        kill_at_the_request(monkeypatch, after=False)
+
+        with suppress(Killed):
+            await w.sync()
+
+        assert await states(w) == ["sent"]
+
+
+OUTCOMES = [
+    pytest.param(Answered(Answer(200, {}, b"")), "", id="200"),
+    pytest.param(refused(300), "the service refused it: 300 ErrorOdd", id="300"),
+    pytest.param(refused(403, "ErrorAccessDenied"), "refused it: 403 ErrorAccessDenied", id="403"),
+    pytest.param(Answered(Answer(403, {}, b"")), " 403", id="without-a-code"),
+]
+
+
+@pytest.mark.parametrize(("outcome", "reason"), OUTCOMES)
+async def test_only_a_2xx_says_that_a_wish_was_taken(
+    tmp_path: Path, outcome: WriteOutcome, reason: str
+) -> None:
+    async with world(tmp_path) as w:
+        await invited(w)
+        remote = await odd(w)
+        await accept(w)
+        remote.say("POST", "/accept$", outcome)
+
+        assert await w.code() == 0
+
+        assert await left(w) == 0
+        told = [one.reason for one in await w.store.problems()]
+        assert [one.endswith(reason) for one in told] == [True] * bool(reason)
+
+
+async def test_the_report_counts_answers_and_what_else_was_sent(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await invited(w)
+        await forward(w)
+        await accept(w)
+        await forward(w, "erin@example.org")
+
+        reports = await w.sync()
+
+        assert sum(one.counts.answered for one in reports) == 1
+        assert sum(one.counts.updated for one in reports) == 2
+
+
+async def test_a_cancellation_counts_as_a_change(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        await hosting(w)
+        await cancel(w)
+
+        reports = await w.sync()
+
+        assert sum(one.counts.updated for one in reports) == 1
+        assert sum(one.counts.answered for one in reports) == 0
+
+
+async def say_no_news(w: World, remote: Any, times: int) -> None:
+    """A view that does not tell yet what was just done."""
+    view = await w.store.view((await main_calendar(w)).key)
+    assert view is not None
+    page = msgspec.json.encode({"value": [], "@odata.deltaLink": view.link})
+    for _ in range(times):
+        remote.say("GET", "delta", Answer(200, {}, page))
+
+
+async def test_a_cancelled_meeting_that_still_answers_is_gone(tmp_path: Path) -> None:
+    """From Deleted Items, while the calendar's news say nothing of it: its place is looked up."""
+    async with world(tmp_path, switches=Switches(deleted_items_answer=True)) as w:
+        await hosting(w)
+        remote = await odd(w)
+        await cancel(w)
+        await say_no_news(w, remote, 3)
+
+        assert await w.code() == 0
+
+        assert mails(w) == {CANCELLATION: 1}
+        assert w.names() == []
+
+
+async def test_one_day_is_answered_at_the_price_of_one_look_at_the_series(tmp_path: Path) -> None:
+    """Also while the calendar's news say nothing of it; the calendar is not searched for it."""
+    async with world(tmp_path) as w:
+        await invited(w, recurrence=WEEKLY)
+        remote = await odd(w)
+        await accept(w, slot="2026-03-12")
+        await say_no_news(w, remote, 3)
+        w.clear()
+
+        assert await w.code() == 0
+
+        assert b"PARTSTAT=ACCEPTED" in w.path("Plan").read_bytes()
+        assert [one for one in w.requests() if "/calendar?" in one or "calendarView" in one] == []
+
+
+async def test_of_two_events_with_one_uid_the_one_that_the_file_stands_for_is_meant(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as w:
+        await invited(w)
+        key, uid = (await main_calendar(w)).key, await uid_of(w, "Plan")
+        [record] = (await w.store.remotes_by_uid(key, [uid]))[uid]
+        raw = record.raw.replace(record.graph_id.encode(), b"another")
+        other = replace(record, graph_id=GraphId("another"), raw=raw)
+        seen = [DropRemote(record.graph_id), PutRemote(other), PutRemote(record)]
+        await w.store.commit(key, seen)
+        await accept(w)
+
+        await w.code()
+
+        assert mails(w) == {RESPONSE: 1}
+        assert await w.store.problems() == []
+
+
+# --- what is pointless, and what is told of it -----------------------------------------------------
+
+
+async def nothing_more(w: World, made: Any) -> None:
+    pass
+
+
+async def called_off(w: World, made: Any) -> None:
+    w.box.cancelled_by_organizer(made.id)
+
+
+NO_CANCEL = "'cancel' was not sent: only its organizer can cancel a meeting"
+OWN_EVENT = "it is an event of your own: nobody waits for an answer"
+OFF = "was not sent: the meeting was cancelled meanwhile"
+POINTLESS = [
+    pytest.param(hosting, accept, nothing_more, f"'accepted' was not sent: {OWN_EVENT}", id="own"),
+    pytest.param(invited, cancel, nothing_more, NO_CANCEL, id="cancel-of-another"),
+    pytest.param(invited, forward, called_off, f"'forward' {OFF}", id="called-off-forward"),
+    pytest.param(invited, accept, called_off, f"'accepted' {OFF}", id="called-off-accept"),
+]
+
+
+@pytest.mark.parametrize(("begin", "wish", "meanwhile", "reason"), POINTLESS)
+async def test_what_has_become_pointless_is_told_and_not_sent(
+    tmp_path: Path, begin: Any, wish: Any, meanwhile: Any, reason: str
+) -> None:
+    async with world(tmp_path) as w:
+        made = await begin(w)
+        await wish(w)
+        await meanwhile(w, made)
+        w.clear()
+
+        assert await w.code() == 0
+
+        assert (w.writes(), await left(w)) == ([], 0)
+        [notice] = await w.store.problems()
+        assert notice.reason == reason
+        assert not notice.needs_person
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [("tentativelyAccept", "'tentativelyAccepted'"), ("decline", "'declined'")],
+)
+async def test_a_notice_names_the_answer_the_meeting_the_day_and_the_way_out(
+    tmp_path: Path, action: str, said: str
+) -> None:
+    """The series has no such day."""
+    async with world(tmp_path) as w:
+        await invited(w, recurrence=WEEKLY)
+        await answer(w, action, slot="2026-03-13")
+
+        assert await w.code() == 0
+
+        [notice] = await w.store.problems()
+        reason = f"{said} of 2026-03-13 was not sent: there is no such event any more"
+        way_out = "`syncd discard ID` takes it off the list; give the command again if you mean it."
+        assert (notice.reason, notice.hint) == (reason, way_out)
+        assert (notice.kind, notice.code) == ("notice", "respond-not-sent")
+        assert (notice.account, notice.calendar) == ("work", "Calendar")
+        assert notice.uid == await uid_of(w, "Plan")
+        assert (notice.summary, [notice.file], notice.line) == ("Plan", w.names(), 0)
+
+
+async def test_each_wish_that_is_not_sent_has_a_notice_of_its_own(tmp_path: Path) -> None:
+    """Of another account, calendar, meeting, day or command it is another matter."""
+    async with world(tmp_path) as w:
+        await hosting(w, recurrence=WEEKLY)
+        slots = ["", "2026-03-12", "2026-03-19"]
+        for slot in slots:
+            await accept(w, slot=slot)
+
+        assert await w.code() == 0
+
+        calendar, uid = await main_calendar(w), await uid_of(w, "Plan")
+        matter = ("work", calendar.id, uid, "notice", "respond-not-sent")
+        assert {one.id for one in await w.store.problems()} == {
+            problem_id(*matter, slot) for slot in slots
+        }
+
+
+async def test_a_notice_of_a_meeting_whose_file_is_not_there_yet_names_no_file(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as w:
+        await hosting(w)
+        key, uid = (await main_calendar(w)).key, await uid_of(w, "Plan")
+        await accept(w)
+        w.path("Plan").unlink()
+        known = (await w.store.items(key, [uid]))[uid]
+        unnamed = replace(known, file=None, fingerprint=None, stat=None)
+        await w.store.commit(key, [PutItem(unnamed)])
+
+        await w.code()
+
+        [notice] = await w.store.problems()
+        assert (notice.summary, notice.file) == ("Plan", "")
+
+
+# --- how it is seen --------------------------------------------------------------------------------
+
+
+def shown(status: int = 200, **values: Any) -> Answer:
+    """What the service says of the event."""
+    return Answer(status, {}, msgspec.json.encode({"id": "e", "isOrganizer": True, **values}))
+
+
+def response(said: str) -> dict[str, Any]:
+    return {"responseStatus": {"response": said}}
+
+
+ACCEPT = wished("respond", "accept")
+TENTATIVE = wished("respond", "tentativelyAccept")
+DECLINE = wished("respond", "decline")
+CANCEL = wished("cancel", "cancel")
+FORWARDED = wished("forward", "forward", None, "Dan@example.org")
+
+
+def test_an_answer_is_seen_in_what_the_event_says_of_its_owner() -> None:
+    all_ = {"accepted": ACCEPT, "tentativelyAccepted": TENTATIVE, "declined": DECLINE}
+    for said, meant in all_.items():
+        seen = [one for one in all_.values() if is_seen(one, shown(**response(said)))]
+        assert seen == [meant]
+    assert [is_seen(one, shown()) for one in all_.values()] == [False] * 3
+    assert [is_seen(one, shown(**response("none"))) for one in all_.values()] == [False] * 3
+
+
+def test_what_leaves_the_calendar_is_seen_in_that_the_event_is_gone() -> None:
+    wishes = (ACCEPT, TENTATIVE, DECLINE, CANCEL, FORWARDED)
+    gone = [one for one in wishes if is_seen(one, Answer(404, {}, b""))]
+    assert gone == [DECLINE, CANCEL]
+
+
+def test_a_cancellation_is_seen_in_the_event() -> None:
+    assert is_seen(CANCEL, shown(isCancelled=True))
+    assert not is_seen(CANCEL, shown(isCancelled=False))
+
+
+@pytest.mark.parametrize("status", [199, 300, 403, 410, 503])
+def test_an_answer_that_is_not_the_event_shows_nothing(status: int) -> None:
+    assert not is_seen(ACCEPT, shown(status, **response("accepted")))
+    assert not is_seen(ACCEPT, Answer(status, {}, b"<html>"))
+
+
+def test_a_reminder_is_not_seen_in_the_event() -> None:
+    put_off = [wished("snooze", "snoozeReminder"), wished("dismiss", "dismissReminder")]
+    assert [is_seen(one, shown()) for one in put_off] == [False, False]
+
+
+def test_a_forwarded_meeting_shows_its_organizer_who_was_added() -> None:
+    def listing(*addresses: str | None, organizer: bool = True) -> Answer:
+        people = [{"emailAddress": {"address": one}} for one in addresses]
+        return shown(attendees=[*people, {"emailAddress": None}], isOrganizer=organizer)
+
+    assert is_seen(FORWARDED, listing("bob@example.org", "dan@EXAMPLE.org", None))
+    assert not is_seen(FORWARDED, listing("bob@example.org", None))
+    assert not is_seen(FORWARDED, listing("dan@example.org", organizer=False))

@@ -15,7 +15,7 @@ from typing import Any, Final, assert_never
 import msgspec
 
 from syncd.core.decide import Remote
-from syncd.core.errors import LoginNeeded, RefusedByService, SyncdError
+from syncd.core.errors import RefusedByService, SyncdError
 from syncd.core.ids import GraphId, RoundId, Uid
 from syncd.core.mail import others
 from syncd.core.plan import problem_id
@@ -37,7 +37,7 @@ from syncd.round.reconcile import remote_of
 from syncd.round.requests import occurrence_of, request_of
 from syncd.round.versions import sent
 
-__all__ = ["RESPONSES", "CarriedOut", "carry_out", "is_seen", "subject_of", "told_of"]
+__all__ = ["RESPONSES", "CarriedOut", "carry_out", "is_seen", "subject_of"]
 
 RESPONSES: Final = {
     "accept": "accepted",
@@ -87,6 +87,7 @@ async def _carry_out(bench: Bench, entry: OutboxEntry, round_: RoundId, done: Ca
     if remote is None or event is None or why_not:
         await _tell(bench, entry, why_not)
         return True
+    # It keeps its number: where it cannot leave, what was asked later still goes later.
     leaving = replace(
         entry,
         graph_id=GraphId(event.id),
@@ -94,8 +95,7 @@ async def _carry_out(bench: Bench, entry: OutboxEntry, round_: RoundId, done: Ca
         since=bench.clock.now(),
         before_etag=_looks(entry, event),
     )
-    [number] = await bench.store.new_outbox(bench.key, [leaving], instead_of=[entry.number])
-    leaving = replace(leaving, number=number)
+    await bench.store.new_outbox(bench.key, [leaving], instead_of=[entry.number])
     [outcome] = await bench.remote.write_all([request_of(bench, leaving)])
     match outcome:
         case Answered(answer) if 200 <= answer.status < 300:
@@ -103,8 +103,8 @@ async def _carry_out(bench: Bench, entry: OutboxEntry, round_: RoundId, done: Ca
             done.again = True
             return True
         case Answered(answer):
-            reason = error_code(answer) or str(answer.status)
-            await _tell(bench, leaving, f"the service refused it: {answer.status} {reason}")
+            reason = f"{answer.status} {error_code(answer)}".rstrip()
+            await _tell(bench, leaving, f"the service refused it: {reason}")
             return True
         case Lost(reason):
             bench.counts.in_doubt += 1
@@ -178,16 +178,11 @@ async def _settle(bench: Bench, entry: OutboxEntry, remote: Remote, round_: Roun
     bench.counts.answered += entry.kind == "respond"
     bench.counts.updated += entry.kind in ("cancel", "forward")
     doubt = Doubt(remote.record.graph_id, "series" if entry.slot else "unseen")
-    changes: list[Change] = [DropOutbox(entry.number), *told_of(entry), PutDoubt(doubt)]
+    changes: list[Change] = [DropOutbox(entry.number), PutDoubt(doubt)]
     await bench.store.commit(bench.key, changes + sent(bench, entry, round_, b""))
 
 
 # --- what is told of a wish ----------------------------------------------------------------------
-
-
-def told_of(entry: OutboxEntry) -> list[Change]:
-    """Nothing any more: it is sent, or asked for anew."""
-    return [PutProblems(subject_of(entry))]
 
 
 def subject_of(entry: OutboxEntry) -> str:

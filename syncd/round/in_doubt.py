@@ -39,7 +39,7 @@ from syncd.core.wire.graph import (
 )
 from syncd.core.wire.ics_write import local_view
 from syncd.ports import Answer, Answered, Lost, Unsent
-from syncd.round.asked import is_seen, told_of
+from syncd.round.asked import is_seen
 from syncd.round.desk import Bench
 from syncd.round.doubts import is_elsewhere, is_gone, refetch
 from syncd.round.linking import identities
@@ -322,7 +322,7 @@ async def _doubtful_wish(
         if not await is_gone(bench, entry.graph_id, remotes.get(entry.graph_id), None):
             return False
     seen = is_seen(entry, answer) or await _is_in_deleted_items(bench, entry, answer)
-    changes: list[Change] = [DropOutbox(entry.number), *told_of(entry)]
+    changes: list[Change] = [DropOutbox(entry.number)]
     if verdict is not None:
         changes += [ClearVerdict(verdict.problem), PutProblems(entry.uid), Todo(entry.uid)]
     if seen or (verdict is not None and verdict.kind == "discarded"):

@@ -19,7 +19,7 @@ from syncd.core.event import effective
 from syncd.core.ids import Uid
 from syncd.core.plan import exactly
 from syncd.core.search import Query
-from syncd.core.state import CalendarRecord, ItemRecord, OutboxEntry, PutProblems, RemoteRecord
+from syncd.core.state import CalendarRecord, ItemRecord, OutboxEntry, RemoteRecord
 from syncd.core.wire.graph import RemoteEvent, decode_event, exception_slots, read_item
 from syncd.core.wishes import (
     Answering,
@@ -241,7 +241,8 @@ async def wish_for(workshop: Workshop, asked: Asked, exact: str) -> Outcome:
     entry = entry_of(planned.wish, planned.uid, planned.slot, workshop.clock.now())
     key = planned.calendar.key
     # What was told of the same wish before is not about this one.
-    await workshop.store.commit(key, [PutProblems(subject_of(entry))])
+    for told in await workshop.store.problems(key, subject=subject_of(entry)):
+        await workshop.store.drop_problem(told.id)
     if not any(_is_same(one, entry) for one in await workshop.store.asked(key)):
         await workshop.store.new_outbox(key, [entry])
     reports = await sync_now(workshop, [f"{planned.calendar.account}/{planned.calendar.name}"])

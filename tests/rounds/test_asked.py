@@ -481,6 +481,22 @@ async def test_where_one_wish_cannot_leave_none_is_tried_after_it(tmp_path: Path
         assert mails(w) == {FORWARD: 1, ("forward", "erin@example.org", ""): 1}
 
 
+async def test_what_was_asked_last_counts_also_where_the_first_had_to_wait(tmp_path: Path) -> None:
+    """Somebody thought better of "maybe" while there was no connection."""
+    async with world(tmp_path) as w:
+        made = await invited(w)
+        remote = await odd(w)
+        await answer(w, "tentativelyAccept")
+        await answer(w, "accept")
+        remote.say("POST", "/tentativelyAccept$", Unsent(ServiceDown("down")))
+
+        assert await w.code() == 5
+        assert await w.code() == 0
+
+        assert made.item.values["responseStatus"]["response"] == "accepted"
+        assert mails(w) == {RESPONSE: 2}
+
+
 async def test_a_wish_whose_day_cannot_be_looked_up_waits(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         await invited(w, recurrence=WEEKLY)

@@ -187,7 +187,7 @@ async def test_what_was_asked_for_last_is_what_stays(tmp_path: Path) -> None:
     async with world(tmp_path, faults=Faults()) as w:
         made = await invited(w)
         for answer in ("accept", "tentativelyAccept"):
-            await ask(w, "respond", answer, {"sendResponse": False}, sends=False)
+            await ask(w, "respond", answer, {"sendResponse": False})
         w.server.faults.script(FaultKind.TIMEOUT_BEFORE, method="^POST$", path="/accept$")
         await w.code()
         await w.code()

@@ -9,6 +9,7 @@ import pytest
 
 from syncd.shell.commands.run import run_daemon
 from syncd.shell.config import load_config
+from syncd.simulator.faults import FaultKind
 from syncd.simulator.folders import Person
 from tests.shell.cli_world import ME, TOMORROW, Done, World, at, guest, world
 from tests.shell.test_daemon import Facts
@@ -364,3 +365,16 @@ def test_a_question_needs_somebody_to_ask(here: World, monkeypatch: pytest.Monke
     assert done.code == 2
     assert "no terminal" in done.err
     assert mails(here) == []
+
+
+def test_what_was_refused_once_and_goes_now_is_told_as_gone(here: World) -> None:
+    """The notice of the first try is not about the second."""
+    here.server.faults.script(FaultKind.LAGGING, method="^POST$", path="/accept$")
+    assert the(here, "respond", "Invitation", "accept").code == 2
+    assert len(here.syncd("problems", "--json").json) == 1
+
+    done = the(here, "respond", "Invitation", "accept")
+
+    assert (done.code, done.err) == (0, "")
+    assert here.syncd("problems", "--json").json == []
+    assert len(mails(here)) == 1

@@ -58,6 +58,9 @@ def test_case_39_a_hostile_file_is_read_or_held_with_a_reason(name: str) -> None
 LONG = {
     "20,000 guests",
     "10,000 EXDATE values",
+    "100,000 components",
+    "1,000 overrides",
+    "3,000 overrides that stand for nothing",
     "20,000 answers of the owner",
     "lines of all lengths",
     "90,000 lines",

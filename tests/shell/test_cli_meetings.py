@@ -1,6 +1,7 @@
 """`respond`, `cancel`, `forward`: what is shown, what is sent, and what is kept for later."""
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,14 +57,17 @@ def the(here: World, *words: str) -> Done:
 
 
 def offline(here: World) -> None:
-    """Nobody listens at the address that the configuration names."""
-    config = here.config.read_text()
-    here.config.write_text(config.replace(here.server.base_url, "http://127.0.0.1:9/v1.0"))
+    """The service cannot be used for an hour: longer than anybody waits at a terminal."""
+    here.server.faults.script(FaultKind.THROTTLED, times=999, retry_after_s=3600)
 
 
 def online(here: World) -> None:
-    config = here.config.read_text()
-    here.config.write_text(config.replace("http://127.0.0.1:9/v1.0", here.server.base_url))
+    """The hour is over."""
+    here.server.faults.clear()
+    state = sqlite3.connect(here.folder / "state" / "state.db")
+    with state:
+        state.execute("UPDATE account SET pause_until = NULL")
+    state.close()
 
 
 def test_an_invitation_is_accepted_with_words(here: World) -> None:

@@ -1,6 +1,7 @@
 """The calendar of a group: a folder to read, without delta rounds, and without a write."""
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -73,6 +74,15 @@ def asked(here: World) -> list[str]:
     return requests
 
 
+def an_hour_ago(here: World) -> None:
+    """What was just seen is not believed to be gone at once; this was seen before."""
+    state = sqlite3.connect(here.folder / "state" / "state.db")
+    with state:
+        ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+        state.execute("UPDATE remote SET seen_at = ?", (ago,))
+    state.close()
+
+
 def test_its_events_are_files(here: World) -> None:
     assert sorted(files(here)) == ["Kick-off", "Stand-up"]
     assert b"RRULE:FREQ=DAILY;COUNT=4" in files(here)["Stand-up"]
@@ -134,6 +144,7 @@ def test_an_occurrence_is_moved_and_another_taken_away(here: World, group: Mailb
 
 
 def test_what_is_deleted_there_goes_here(here: World, group: Mailbox) -> None:
+    an_hour_ago(here)
     group.delete(item(group, "Kick-off"))
 
     assert here.syncd("sync").code == 0

@@ -148,16 +148,14 @@ def _why_pointless(entry: OutboxEntry, event: RemoteEvent | None) -> str:
 
 def _why_forbidden(bench: Bench, entry: OutboxEntry, event: RemoteEvent | None) -> str:
     """Why a mail may not go as the rules and the guests are by now, "" where it may."""
-    if not entry.mail_kind:
-        return ""
-    kind: Any = entry.mail_kind
-    if bench.rules.mail.rule(kind) == "never":
-        return f"the configuration lets no such mail go ({kind} = never)"
     shown = {one.casefold() for one in entry.mails}
     if entry.kind == "cancel" and event is not None:
         more = [one for one in others(event, bench.owner) if one.casefold() not in shown]
         if more:
             return f"{', '.join(more)} would be told as well, and was not shown to you"
+    kind: Any = entry.mail_kind
+    if kind and bench.rules.mail.rule(kind) == "never":
+        return f"the configuration lets no such mail go ({kind} = never)"
     return ""
 
 

@@ -309,3 +309,17 @@ async def test_a_cancelled_meeting_in_deleted_items_is_seen_as_cancelled(tmp_pat
         await w.code()
         w.clock.advance(121)
         assert await w.code() == 0
+
+
+async def test_nobody_is_told_of_an_end_that_was_to_mail_nobody(tmp_path: Path) -> None:
+    """Outlook invited somebody since the command showed that there are no guests."""
+    async with world(tmp_path) as w:
+        made = await hosting(w, attendees=[])
+        await ask(w, "cancel", "cancel", {"comment": "Ill"})
+        w.box.patch(made.id, {"attendees": [*GUESTS]})
+
+        await w.code()
+
+        assert w.mails() == []
+        [notice] = await w.store.problems()
+        assert "bob@example.org would be told as well" in notice.reason

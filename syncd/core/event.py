@@ -194,6 +194,12 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     overrides: dict[date, Changes] = msgspec.field(default_factory=dict)
     cancelled: frozenset[date] = frozenset()
 
+    @property
+    def has_guests_of_occurrences(self) -> bool:
+        """Whether an occurrence names attendees of its own; the master may name none."""
+        own = (one.attendees for one in self.overrides.values())
+        return any(one for one in own if one is not UNSET)
+
 
 PUSHED_FIELDS = (
     "when",

@@ -14,9 +14,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
-import msgspec
-
-from syncd.core.decide import Merged, Nothing, Remote, Sides, decide, is_edited
+from syncd.core.decide import Merged, Nothing, Sides, decide, is_edited
 from syncd.core.history import FOUND
 from syncd.core.ids import RoundId, Uid
 from syncd.core.merge import overlay
@@ -58,7 +56,8 @@ async def carry(
         return "nothing"
     if not is_edited(known.base_remote, remote.item):
         return "nothing"
-    if target is None or _has_guests(remote) or not await _arrived(target, uid):
+    has_guests = remote.event.has_others or remote.item.has_guests_of_occurrences
+    if target is None or has_guests or not await _arrived(target, uid):
         return "never"
     if not in_sight:
         return "later"
@@ -81,11 +80,6 @@ async def carry(
     agreed = replace(known, base_local=local_view(remote.item), base_remote=remote.item)
     await source.store.commit(source.key, [PutItem(agreed)])
     return "written"
-
-
-def _has_guests(remote: Remote) -> bool:
-    own = (one.attendees for one in remote.item.overrides.values())
-    return remote.event.has_others or any(one for one in own if one is not msgspec.UNSET)
 
 
 async def _arrived(target: Bench, uid: Uid) -> bool:

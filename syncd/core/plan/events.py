@@ -96,8 +96,7 @@ def _as_created(item: Item, sides: Sides, desk: Desk) -> Item | Problem:
 
 
 def _names_guests(item: Item) -> bool:
-    own = (one.attendees for one in item.overrides.values())
-    return bool(item.master.attendees) or any(one for one in own if one is not msgspec.UNSET)
+    return bool(item.master.attendees) or item.has_guests_of_occurrences
 
 
 def without_attendees(item: Item) -> Item:

@@ -11,7 +11,6 @@ gets its file back, and both are there.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Literal
 
 from syncd.core.decide import Merged, Nothing, Sides, decide, is_edited
@@ -27,9 +26,6 @@ from syncd.round.desk import Bench
 from syncd.round.reconcile import present_of, remote_of
 
 __all__ = ["Carried", "carry"]
-
-OF_LATE = timedelta(days=1)
-"""A move is followed at once, so that the other half of it is not older."""
 
 MOST_VERSIONS = 1000
 
@@ -57,7 +53,7 @@ async def carry(
     if not is_edited(known.base_remote, remote.item):
         return "nothing"
     has_guests = remote.event.has_others or remote.item.has_guests_of_occurrences
-    if target is None or has_guests or not await _arrived(target, uid):
+    if target is None or has_guests or not await _arrived(source, target, uid):
         return "never"
     if not in_sight:
         return "later"
@@ -82,15 +78,22 @@ async def carry(
     return "written"
 
 
-async def _arrived(target: Bench, uid: Uid) -> bool:
-    """Whether the file came to be followed there of late, by us: others were there all along."""
+async def _arrived(source: Bench, target: Bench, uid: Uid) -> bool:
+    """
+    Whether the file came to be followed there by us, after all that is known of where it was.
+
+    Others were there all along. The order of the history tells, since clocks may be wrong.
+    """
     if not (target.rules.two_way and target.calendar.can_edit):
         return False
-    since = target.clock.now() - OF_LATE
-    return any(
-        one.key == target.key and one.what == "create" and one.side == "local" and one.at >= since
-        for one in await target.store.history(uid, MOST_VERSIONS)
-    )
+    history = await target.store.history(uid, MOST_VERSIONS)
+    made = [one.number for one in history if one.key == target.key and _is_create(one)]
+    others = [one.number for one in history if one.key == source.key]
+    return max(made, default=0) > max(others, default=0)
+
+
+def _is_create(one: HistoryRecord) -> bool:
+    return one.what == "create" and one.side == "local"
 
 
 async def _as_known(target: Bench, uid: Uid) -> FileSeen | None:

@@ -269,14 +269,19 @@ async def test_guests_do_not_follow_a_file_that_moved_before_they_were_invited(
         assert len(list(root.glob("*/[!.]*.ics"))) == 2
 
 
+@pytest.mark.parametrize("days", [0, 40])
 async def test_an_edit_in_outlook_that_comes_as_the_file_is_followed_elsewhere(
-    tmp_path: Path,
+    tmp_path: Path, days: int
 ) -> None:
-    """The event of the file is made in the other calendar by then, and not yet gone from here."""
+    """
+    The event of the file is made in the other calendar by then, and not yet gone from here;
+    whatever the clock said then.
+    """
     async with world(tmp_path) as w:
         here, there = await _two(w)
         _move(here, there)
         await _only(w, "Other")
+        w.clock.advance(days * 86400)
         [item] = w.box.items(w.calendar)
         w.box.patch(item.default_id, {"location": {"displayName": "Hall"}})
 
@@ -286,6 +291,28 @@ async def test_an_edit_in_outlook_that_comes_as_the_file_is_followed_elsewhere(
         assert await _events(w) == {"Calendar": [], "Other": ["Plan"]}
         [made] = [one for folder in await w.store.calendars() for one in w.box.items(folder.id)]
         assert made.values["location"]["displayName"] == "Hall"
+
+
+async def test_an_edit_in_outlook_does_not_go_into_a_copy_that_was_there_all_along(
+    tmp_path: Path,
+) -> None:
+    """The two were told apart since the copy was made: an edited event whose file goes is back."""
+    async with world(tmp_path) as w:
+        here, there = await _two(w)
+        [file] = here.glob("*.ics")
+        (there / file.name).write_bytes(file.read_bytes())
+        assert await w.code() == 0
+        [item] = w.box.items(w.calendar)
+        w.box.patch(item.default_id, {"subject": "First"})
+        assert await w.code() == 0
+        file.unlink()
+        w.box.patch(item.default_id, {"location": {"displayName": "Hall"}})
+
+        assert await w.code() == 0
+        assert await w.code() == 0
+
+        assert await _events(w) == {"Calendar": ["First"], "Other": ["Plan"]}
+        assert b"LOCATION:Hall" in file.read_bytes()
 
 
 async def test_nothing_follows_a_file_into_a_folder_that_is_not_there(tmp_path: Path) -> None:

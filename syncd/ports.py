@@ -435,6 +435,15 @@ class StateStore(Protocol):
     ) -> dict[Uid, dict[CalendarKey, bool]]:
         """In which calendars of an account UIDs have a file, and whether it is followed there."""
 
+    async def arrivals(
+        self, source: CalendarKey, uids: Iterable[Uid]
+    ) -> dict[Uid, set[CalendarKey]]:
+        """
+        Where files of UIDs became events of ours after all that is known of them in a calendar.
+
+        By the order of the history, since clocks may be wrong.
+        """
+
     async def history(self, uid: Uid | None, most: int) -> list[HistoryRecord]:
         """Changes, newest first."""
 

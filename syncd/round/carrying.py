@@ -27,8 +27,6 @@ from syncd.round.reconcile import present_of, remote_of
 
 __all__ = ["Carried", "carry"]
 
-MOST_VERSIONS = 1000
-
 Carried = Literal["nothing", "written", "later", "never"]
 """
 `written`: the file has news for the next round. `later`: it cannot be read or swapped just now;
@@ -53,7 +51,8 @@ async def carry(
     if not is_edited(known.base_remote, remote.item):
         return "nothing"
     has_guests = remote.event.has_others or remote.item.has_guests_of_occurrences
-    if target is None or has_guests or not await _arrived(source, target, uid):
+    may_write = target is not None and target.rules.two_way and target.calendar.can_edit
+    if target is None or has_guests or not may_write:
         return "never"
     if not in_sight:
         return "later"
@@ -76,24 +75,6 @@ async def carry(
     agreed = replace(known, base_local=local_view(remote.item), base_remote=remote.item)
     await source.store.commit(source.key, [PutItem(agreed)])
     return "written"
-
-
-async def _arrived(source: Bench, target: Bench, uid: Uid) -> bool:
-    """
-    Whether the file came to be followed there by us, after all that is known of where it was.
-
-    Others were there all along. The order of the history tells, since clocks may be wrong.
-    """
-    if not (target.rules.two_way and target.calendar.can_edit):
-        return False
-    history = await target.store.history(uid, MOST_VERSIONS)
-    made = [one.number for one in history if one.key == target.key and _is_create(one)]
-    others = [one.number for one in history if one.key == source.key]
-    return max(made, default=0) > max(others, default=0)
-
-
-def _is_create(one: HistoryRecord) -> bool:
-    return one.what == "create" and one.side == "local"
 
 
 async def _as_known(target: Bench, uid: Uid) -> FileSeen | None:

@@ -6,7 +6,7 @@ Nothing is done, but what a person decided of a list is kept for each of its ite
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -41,6 +41,7 @@ from syncd.core.plan import (
 from syncd.core.plan.guarding import DELETIONS, Held, verdict_changes
 from syncd.core.policies import POLICIES
 from syncd.core.state import (
+    CalendarKey,
     ItemRecord,
     Problem,
     RemoteRecord,
@@ -75,13 +76,13 @@ class Moves:
     UIDs on their way between calendars of the account.
 
     `away`: missing here, their file turned up elsewhere and is not followed there yet, so they are
-    no deletions for now. `here`: new here, known elsewhere. `done`: missing here and followed
-    elsewhere by now: they go here without counting as deletions.
+    no deletions for now. `here`: new here, known elsewhere. `done`: missing here, and come to be
+    followed elsewhere, in which calendar: they go here without counting as deletions.
     """
 
     away: frozenset[Uid] = frozenset()
     here: frozenset[Uid] = frozenset()
-    done: frozenset[Uid] = frozenset()
+    done: Mapping[Uid, CalendarKey] = field(default_factory=dict)
 
 
 NO_MOVES = Moves()
@@ -185,7 +186,7 @@ async def planning_desk(bench: Bench, local: LocalState, moves: Moves) -> RoundD
         open_problems={one.id: one for one in await bench.store.problems(bench.key)},
         new_name=new_name,
         forms=rules.forms,
-        moving=moves.here | moves.away | moves.done,
+        moving=moves.here | moves.away | moves.done.keys(),
         tally=Tally(counts["items"], counts["files"], counts["events"]),
     )
 
@@ -356,9 +357,9 @@ async def _deletion_counts(
     known = tally.items + by_local + by_remote
     # A deletion whose answer was lost may have been carried out.
     lost = [one for one in await bench.store.outbox(bench.key) if one.kind == "delete"]
-    by_local += len({one.uid for one in lost} - moves.done)
+    by_local += len({one.uid for one in lost} - moves.done.keys())
     absent = local.missing | local.absent
-    missing = absent - moves.away - moves.done
+    missing = absent - moves.away - moves.done.keys()
     elsewhere = absent - missing
     files, limit = tally.files - len(elsewhere), bench.rules.limit
     had = tally.events - tally.fresh + len(tally.gone)

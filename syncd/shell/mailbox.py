@@ -719,25 +719,26 @@ class Mailbox:
         found = await self._turned_up(seen, everything)
         moves: dict[CalendarKey, Moves] = {}
         for key in benches:
-            away, done = set[Uid](), set[Uid]()
-            for uid in missing.get(key, ()):
-                known = [
-                    followed
-                    for other, followed in homes.get(uid, {}).items()
-                    if other != key and not seen.misses(other, uid)
-                ]
-                now = [followed for other, followed in found.get(uid, {}).items() if other != key]
-                if any(known) or any(now):
-                    done.add(uid)
+            gone = missing.get(key, set())
+            came = await self._store.arrivals(key, gone & homes.keys())
+            away, done = set[Uid](), dict[Uid, CalendarKey]()
+            for uid in gone:
+                # Who was followed there all along is another event, and this file was deleted.
+                new = came.get(uid, set())
+                known = _elsewhere(homes.get(uid, {}), key, new)
+                known = {at: one for at, one in known.items() if not seen.misses(at, uid)}
+                now = _elsewhere(found.get(uid, {}), key, new)
                 # Where it is held the event stays, and while not every folder could be searched.
-                if not all(now) or (known and not any(known)) or not seen.whole:
+                if not all(now.values()) or (known and not any(known.values())) or not seen.whole:
                     away.add(uid)
+                elif arrived := [at for at, followed in (known | now).items() if followed]:
+                    done[uid] = arrived[0]
             elsewhere = set[Uid]().union(*(uids for at, uids in seen.absent.items() if at != key))
             here = set[Uid]()
             if key in seen.states:
-                arrived = seen.states[key].files.keys()
-                here = arrived & elsewhere | await self._out_of_sight(key, arrived, seen)
-            moves[key] = Moves(frozenset(away), frozenset(here), frozenset(done - away))
+                new_here = seen.states[key].files.keys()
+                here = new_here & elsewhere | await self._out_of_sight(key, new_here, seen)
+            moves[key] = Moves(frozenset(away), frozenset(here), done)
         return moves
 
     async def _out_of_sight(
@@ -764,26 +765,32 @@ class Mailbox:
         after: dict[CalendarKey, Moves] = {}
         written: set[CalendarKey] = set()
         for key, found in moves.items():
-            came = {uid: await self._carry(benches, key, uid, seen) for uid in sorted(found.done)}
-            later = {uid for uid, (how, _) in came.items() if how == "later"}
-            done = {uid for uid, (how, _) in came.items() if how in ("nothing", "written")}
-            written |= {at for how, at in came.values() if how == "written"}
-            after[key] = Moves(found.away | later, found.here, frozenset(done))
+            came = {
+                uid: await self._carry(benches, key, uid, found.done[uid], seen)
+                for uid in sorted(found.done)
+            }
+            later = {uid for uid, how in came.items() if how == "later"}
+            done = {uid: found.done[uid] for uid in came if came[uid] in ("nothing", "written")}
+            written |= {found.done[uid] for uid, how in came.items() if how == "written"}
+            after[key] = Moves(found.away | later, found.here, done)
         return after, written
 
     async def _carry(
-        self, benches: Mapping[CalendarKey, Bench], key: CalendarKey, uid: Uid, seen: _Seen
-    ) -> tuple[Carried, CalendarKey]:
-        homes = (await self._store.homes(self.account.name, {uid})).get(uid, {})
-        for calendar in await self.calendars():
-            other = calendar.key
-            if other != key and homes.get(other) and not seen.misses(other, uid):
-                source = benches[key]
-                target = benches.get(other) or await self._bench(calendar, source.owner)
-                state = seen.states.get(other)
-                file = state.files.get(uid) if state is not None else None
-                return await carry(source, target, uid, file, in_sight=seen.sees(other)), other
-        return await carry(benches[key], None, uid, None, in_sight=False), key
+        self,
+        benches: Mapping[CalendarKey, Bench],
+        key: CalendarKey,
+        uid: Uid,
+        at: CalendarKey,
+        seen: _Seen,
+    ) -> Carried:
+        source = benches[key]
+        target = benches.get(at)
+        if target is None:
+            followed = {one.key: one for one in await self.calendars()}
+            target = await self._bench(followed[at], source.owner) if at in followed else None
+        state = seen.states.get(at)
+        file = state.files.get(uid) if state is not None else None
+        return await carry(source, target, uid, file, in_sight=seen.sees(at))
 
     async def _turned_up(
         self, seen: _Seen, missing: set[Uid]
@@ -797,6 +804,15 @@ class Mailbox:
                 followed = uid in records and records[uid].graph_id is not None
                 found.setdefault(uid, {})[key] = followed
         return found
+
+
+def _elsewhere(
+    places: Mapping[CalendarKey, bool], key: CalendarKey, new: Collection[CalendarKey]
+) -> dict[CalendarKey, bool]:
+    """Where a file is besides one calendar; where it is followed only if that is new."""
+    return {
+        at: followed for at, followed in places.items() if at != key and (not followed or at in new)
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -649,6 +649,29 @@ class Store:
 
         return await self._run(read)
 
+    async def arrivals(
+        self, source: CalendarKey, uids: Iterable[Uid]
+    ) -> dict[Uid, set[CalendarKey]]:
+        """Where files of UIDs became events of ours after all that is known of them in `source`."""
+        wanted = list(dict.fromkeys(uids))
+
+        def read() -> dict[Uid, set[CalendarKey]]:
+            found: dict[Uid, set[CalendarKey]] = {}
+            for at in range(0, len(wanted), 500):
+                part = wanted[at : at + 500]
+                marks = ",".join("?" * len(part))
+                sql = (
+                    "SELECT DISTINCT h.uid, h.calendar FROM history h"
+                    f" WHERE h.uid IN ({marks}) AND h.what = 'create' AND h.side = 'local'"
+                    " AND h.number > (SELECT coalesce(max(o.number), 0) FROM history o"
+                    " WHERE o.uid = h.uid AND o.calendar = ?)"
+                )
+                for uid, calendar in self._conn.execute(sql, (*part, source)):
+                    found.setdefault(Uid(uid), set()).add(CalendarKey(calendar))
+            return found
+
+        return await self._run(read)
+
     # --- writes in flight, problems, verdicts, history ---------------------------------------
 
     async def outbox(self, calendar: CalendarKey) -> list[OutboxEntry]:

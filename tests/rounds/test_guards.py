@@ -443,6 +443,23 @@ async def test_files_that_moved_to_another_calendar_do_not_count(tmp_path: Path)
         assert len(w.requests("DELETE")) == 1
 
 
+async def test_files_that_another_calendar_had_all_along_do_count(tmp_path: Path) -> None:
+    """A colleague's calendar shows the same events: emptying one's own folder moves nothing."""
+    async with world(tmp_path) as w:
+        other = w.box.folders.add("Other")
+        await _filled(w, 40)
+        for item in w.box.items(w.calendar):
+            w.box.create(other.id, event(item.values["subject"], *AT)).item.uid = item.uid
+        assert await w.code() == 0
+        w.clear()
+        _vanish(w, "local", 40)
+
+        assert await w.code() == 4
+
+        assert w.requests("DELETE") == []
+        assert len(w.box.items(w.calendar)) == len(w.box.items(other.id)) == 40
+
+
 async def test_a_folder_that_is_emptied_under_our_eyes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

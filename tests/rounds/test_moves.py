@@ -315,6 +315,27 @@ async def test_an_edit_in_outlook_does_not_go_into_a_copy_that_was_there_all_alo
         assert b"LOCATION:Hall" in file.read_bytes()
 
 
+async def test_a_meeting_that_another_calendar_has_too_is_deleted_where_its_file_is(
+    tmp_path: Path,
+) -> None:
+    """A colleague's calendar has had the same meeting all along: nothing moved there."""
+    async with world(tmp_path, mail=_all("send")) as w:
+        here, _ = await _two(w, guests=True)
+        [item] = w.box.items(w.calendar)
+        [other] = [one for one in await w.store.calendars() if one.name == "Other"]
+        w.box.create(other.id, event("Plan", "2026-03-05T10:00:00", "2026-03-05T11:00:00"))
+        w.box.items(other.id)[0].uid = item.uid
+        assert await w.code() == 0
+        w.clear()
+        [file] = here.glob("*.ics")
+        file.unlink()
+
+        assert await w.code() == 0
+
+        assert await _events(w) == {"Calendar": [], "Other": ["Plan"]}
+        assert len(w.mails()) == 1
+
+
 async def test_nothing_follows_a_file_into_a_folder_that_is_not_there(tmp_path: Path) -> None:
     """The disk went right after the move: the edit waits, and nothing is tried again and again."""
     async with world(tmp_path) as w:

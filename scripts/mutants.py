@@ -4,8 +4,8 @@ Small changes of the code, one at a time, each to be noticed by a test or a simu
 The changes are those of mutmut's operators and two of our own (a condition turned round, a
 statement left out). Everything is imported and collected once; each mutant is a fork of that, in
 which the code of one function, or one constant, is exchanged in memory: no file is written. First
-the tests that reach the changed lines judge it, the fastest first, then so many seeds of
-`tests.simulation`. A mutant that nothing notices is a survivor, unless `tests/mutants_equal.toml`
+the tests that reach the changed lines judge it (those that noticed its neighbours, then the
+fastest), then so many seeds of `tests.simulation`. A mutant that nothing notices is a survivor, unless `tests/mutants_equal.toml`
 says why it is no change at all: then it is not tried.
 
 Not changed are annotations, decorators, docstrings, assertions (they tell the type checker what is
@@ -29,7 +29,7 @@ import sys
 import tempfile
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, process_time
@@ -420,6 +420,7 @@ class Judge:
         self.verdicts: list[Verdict] = []
         self.broken: list[str] = []
         self._failed: list[str] = []
+        self._noticed: dict[tuple[str, str], list[str]] = {}
 
     def pytest_sessionstart(self) -> None:
         # That an example fails is enough: it need not become a small one.
@@ -508,7 +509,7 @@ class Judge:
     def _tried(
         self, session: pytest.Session, mutant: Mutant, reach: Mapping[str, Reach], folder: Path
     ) -> int:
-        chosen = chosen_tests(mutant, reach)
+        chosen = chosen_tests(mutant, reach, self._noticed.get((mutant.module, mutant.name), ()))
         _limit(2 + SLOWER * sum(reach[one].seconds for one in chosen))
         install(mutant)
         items = {one.nodeid: one for one in session.items}
@@ -536,6 +537,7 @@ class Judge:
         kind = {SURVIVED: "survived", BY_TEST: "test", BY_SEED: "seed"}.get(code, "time")
         verdict = Verdict(mutant, kind, "" if kind == "survived" else by)
         self.verdicts.append(verdict)
+        self._noticed.setdefault((mutant.module, mutant.name), []).insert(0, by)
         if kind == "survived":
             print(f"SURVIVED {mutant}", flush=True)
         if self.asked.save is not None:
@@ -543,18 +545,30 @@ class Judge:
                 file.write(json.dumps(_row(verdict)) + "\n")
 
 
-def chosen_tests(mutant: Mutant, reach: Mapping[str, Reach]) -> list[str]:
-    """The tests that run the changed lines, or else any: the fastest first."""
+def chosen_tests(
+    mutant: Mutant, reach: Mapping[str, Reach], noticed: Sequence[str] = ()
+) -> list[str]:
+    """
+    The tests that run the changed lines, or else any.
+
+    First those that noticed another mutant of the same function, the last one first, as `noticed`
+    has them; then the fastest.
+    """
     first, last = mutant.lines
     lines = set(range(first, last + 1))
     near = [key for key, one in reach.items() if lines & one.lines.get(mutant.module, frozenset())]
     chosen, seconds = [], 0.0
-    for key in sorted(near or reach, key=lambda one: (reach[one].seconds, one)):
+    known = [key for key in dict.fromkeys(noticed) if key in near]
+    for key in dict.fromkeys([*known, *sorted(near or reach, key=_fastest(reach))]):
         seconds += reach[key].seconds
         if seconds > TESTS_S:
             break
         chosen.append(key)
     return chosen
+
+
+def _fastest(reach: Mapping[str, Reach]) -> Callable[[str], tuple[float, str]]:
+    return lambda key: (reach[key].seconds, key)
 
 
 def _quiet(folder: str) -> None:

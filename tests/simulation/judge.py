@@ -132,9 +132,7 @@ class _Judge:
 
     def _listed(self, thing: Thing) -> list[Problem]:
         """What waits for a person and is about this item."""
-        uids = {same_uid(thing.uid)}
-        for side in (self.remote, self.local):
-            uids |= {same_uid(one) for one in side.uids.get(thing.number, ())}
+        uids = self._uids(thing)
         return [
             one
             for one in self.everywhere
@@ -168,8 +166,20 @@ class _Judge:
         if thing.deleted is None:
             if not remote:
                 self.say(thing.number, "it is gone, and nobody deleted it")
-        elif remote and not (thing.unsettled or self._rivals(thing, thing.deleted)):
+        elif remote and not (
+            thing.unsettled or self._rivals(thing, thing.deleted) or self._wish_was_faster(thing)
+        ):
             self.say(thing.number, "it was deleted, and is there")
+
+    def _wish_was_faster(self, thing: Thing) -> bool:
+        """
+        Whether what was asked for changed the event before its deletion was seen: then the file is
+        back, and it is told. Whoever it was forwarded to would be told of an end that nobody saw.
+        """
+        return thing.wished and any(
+            one.code == "restored" and same_uid(one.uid or "") in self._uids(thing)
+            for one in self.everywhere
+        )
 
     def _beyond(self, thing: Thing) -> bool:
         """Whether it lies where no view looks; no file need know of it."""
@@ -241,14 +251,15 @@ class _Judge:
         return any(
             one.kind == "conflict"
             and name in one.fields
-            and same_uid(one.uid or "") in {same_uid(uid) for uid in self._uids(thing)}
+            and same_uid(one.uid or "") in self._uids(thing)
             for one in self.everywhere
         )
 
     def _uids(self, thing: Thing) -> set[str]:
-        found = {thing.uid}
+        """Under what it goes, or went, on either side."""
+        found = {same_uid(thing.uid)}
         for side in (self.remote, self.local):
-            found |= side.uids.get(thing.number, set())
+            found |= {same_uid(one) for one in side.uids.get(thing.number, ())}
         return found
 
     def _slots(self, thing: Thing, key: Key, live: list[Write], shown: set[str]) -> None:

@@ -462,3 +462,17 @@ def test_a_create_that_a_person_is_asked_about_is_not_sent_again(at: int) -> Non
         Step(3, "remote", "move", 1),
         switches={"duplicate_transaction_answer": "conflict"},
     )
+
+
+def test_a_forwarded_event_whose_file_goes_before_that_is_seen_is_back() -> None:
+    """The wish left in a round that looked at no folder; whoever was asked to come still may."""
+    steps = (
+        Step(1, "remote", "create", 1, 797),
+        Step(35, "here", "sync", extra=2),
+        Step(43, "here", "wish", 1, 718),
+        Step(47, "here", "delete", 1, 287),
+        Step(48, "here", "sync", extra=2),
+    )
+    outcome = ran(Script(3007671, steps, {}, {}))
+    assert not outcome.findings
+    assert not any("DELETE" in line for line in outcome.story)

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 
-from syncd.core.mail import MailClass, MailRule
+from syncd.core.mail import MailClass
 from syncd.core.state import Problem
+from syncd.simulator.model import Mail
 from tests.simulation.model import Key, Model, Thing, Write
 from tests.simulation.texts import BERLIN, Text, property_of
 from tests.simulation.values import local_values, remote_instances, remote_values
@@ -307,12 +308,19 @@ def _was_on_its_way(world: World, thing: Thing) -> bool:
     return any(one[0].method != "GET" for one in coming if one)
 
 
-def _rule(world: World, thing: Thing | None, kind: str, at: datetime) -> MailRule:
-    """What is to be done about a mail; one more guest of a meeting that exists is an update."""
-    guests_at = thing.guests_at if thing is not None else None
-    if kind == "invitation" and guests_at is not None and guests_at < at:
-        return world.mail.updates
-    return world.mail.rule(_CLASSES[kind])
+def _is_never(world: World, thing: Thing | None, mail: Mail) -> bool:
+    """
+    Whether a mail may not go at all; one more guest of a meeting that exists is an update.
+
+    A forwarded event is a meeting from some time on, which nobody knows.
+    """
+    rule = world.mail.rule(_CLASSES[mail.kind])
+    if mail.kind != "invitation" or thing is None:
+        return rule == "never"
+    if thing.wished:
+        return rule == world.mail.updates == "never"
+    is_later = thing.guests_at is not None and thing.guests_at < mail.at
+    return (world.mail.updates if is_later else rule) == "never"
 
 
 def _mails(world: World, model: Model) -> Iterator[str]:
@@ -327,9 +335,7 @@ def _mails(world: World, model: Model) -> Iterator[str]:
             number = number_of(mail.subject)
             sent[mail.kind, number, str(mail.slot or "")] += 1
             thing = model.things.get(number)
-            if _rule(world, thing, mail.kind, mail.at) == "never" and not (
-                thing and _was_on_its_way(world, thing)
-            ):
+            if _is_never(world, thing, mail) and not (thing and _was_on_its_way(world, thing)):
                 yield f"i{number}: {mail.kind} was mailed, which is never to be"
     for (kind, number, slot), times in sent.items():
         thing = model.things.get(number)

@@ -349,7 +349,6 @@ class People:
         thing.ended |= wish.action in ("cancel", "decline")
         if wish.kind == "forward":
             thing.guests = True
-            thing.guests_at = thing.guests_at or self.world.time.wall
         return True
 
     def _local_touch(self, step: Step, here: Installation) -> bool:

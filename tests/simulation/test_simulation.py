@@ -476,3 +476,14 @@ def test_a_forwarded_event_whose_file_goes_before_that_is_seen_is_back() -> None
     outcome = ran(Script(3007671, steps, {}, {}))
     assert not outcome.findings
     assert not any("DELETE" in line for line in outcome.story)
+
+
+def test_a_guest_of_an_event_that_is_forwarded_next_is_its_first() -> None:
+    """Updates mail nobody here, invitations do, and so does what is forwarded."""
+    _well(
+        Step(12, "remote", "create", 12, 401),
+        Step(21, "here", "sync", extra=1),
+        Step(25, "here", "wish", 12, 879),
+        Step(37, "here", "invite", 12, 122),
+        settings={"mail": ("send", "never", "never", "hold")},
+    )

@@ -4,9 +4,9 @@ Small changes of the code, one at a time, each to be noticed by a test or a simu
 The changes are those of mutmut's operators and two of our own (a condition turned round, a
 statement left out). Everything is imported and collected once; each mutant is a fork of that, in
 which the code of one function, or one constant, is exchanged in memory: no file is written. First
-the tests that reach the changed lines judge it (those that noticed its neighbours, then the
-fastest), then so many seeds of `tests.simulation`. A mutant that nothing notices is a survivor, unless `tests/mutants_equal.toml`
-says why it is no change at all: then it is not tried.
+the the tests that reach the changed lines judge it (those that noticed its neighbours, then the
+fastest), then so many seeds of `tests.simulation`. A mutant that nothing notices is a survivor,
+unless `tests/mutants_equal.toml` says why it is no change at all: then it is not tried.
 
 Not changed are annotations, decorators, docstrings, assertions (they tell the type checker what is
 known), and types with names.

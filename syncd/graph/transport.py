@@ -307,7 +307,7 @@ class GraphRemote:
         came, token = await self._exchange(batch, fresh=run.fresh, whole=True)
         if refuses_batch(came):
             raise _BatchRefused
-        if isinstance(came, Broken) or not 200 <= came.status < 300:
+        if isinstance(came, Broken) or not came.is_success:
             return _Volley(dict.fromkeys(run.open, came), token)
         parts = _parts(came, len(run.open))
         for part in parts:

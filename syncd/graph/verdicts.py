@@ -106,7 +106,7 @@ def judge_read(request: Request, came: Came) -> Verdict:
         return Renew()
     if passes:
         return Again(down(request, status))
-    if not 200 <= status < 300:
+    if not came.is_success:
         return Done(came) if status >= 400 else Fails(_redirected(request, status))
     flaw = _flaw(request, came)
     return Done(came) if flaw is None else Again(BadAnswer(f"{called(request)}: {flaw}"))
@@ -125,7 +125,7 @@ def judge_write(request: Request, came: Came) -> Verdict:
         return Fails(ServiceDown(f"{called(request)}: a request before it in the batch failed"))
     if 400 <= status < 500 and status != REQUEST_TIMEOUT:
         return Done(came)
-    if not 200 <= status < 300:
+    if not came.is_success:
         return Doubt(f"the service answers {status}")
     flaw = _flaw(request, came)
     return Done(came) if flaw is None else Doubt(flaw)

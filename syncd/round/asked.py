@@ -98,7 +98,7 @@ async def _carry_out(bench: Bench, entry: OutboxEntry, round_: RoundId, done: Ca
     await bench.store.new_outbox(bench.key, [leaving], instead_of=[entry.number])
     [outcome] = await bench.remote.write_all([request_of(bench, leaving)])
     match outcome:
-        case Answered(answer) if 200 <= answer.status < 300:
+        case Answered(answer) if answer.is_success:
             await _settle(bench, leaving, remote, round_)
             done.again = True
             return True
@@ -227,7 +227,7 @@ def is_seen(entry: OutboxEntry, answer: Answer) -> bool:
     """
     if answer.status == 404:
         return entry.kind == "cancel" or entry.action == "decline"
-    if not 200 <= answer.status < 300:
+    if not answer.is_success:
         return False
     event = decode_event(answer.body)
     match entry.kind:

@@ -109,7 +109,7 @@ async def _doubtful_create(
     if found is None:
         outcome = (await bench.remote.write_all([request_of(bench, entry)]))[0]
         match outcome:
-            case Answered(answer) if 200 <= answer.status < 300:
+            case Answered(answer) if answer.is_success:
                 found = event_of(answer), answer.body
             case Answered(answer) if answer.status == 409:
                 found = await _find_created(bench, entry)

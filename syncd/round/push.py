@@ -134,7 +134,7 @@ async def _settle(
 ) -> bool:
     """Settle one outcome in one transaction; whether the write was accepted."""
     match outcome:
-        case Answered(answer) if 200 <= answer.status < 300:
+        case Answered(answer) if answer.is_success:
             await settle_accepted(bench, one, answer, round_, reread)
             pushed.again = True
             return True

@@ -325,7 +325,7 @@ def change_in(data: object) -> Change:
 
 def check_answer(answer: Answer, what: str, scope: str, account: str) -> None:
     """Raises: CommandError: the service refused, with its reason and a remedy."""
-    if 200 <= answer.status < 300:
+    if answer.is_success:
         return
     code = error_code(answer)
     raise CommandError(

@@ -169,7 +169,7 @@ class Directory:
         seen: set[str] = set()
         while True:
             answer = await self.remote.read(request)
-            if not 200 <= answer.status < 300:
+            if not answer.is_success:
                 raise self.refused(f"list the {what}", answer, scope)
             page = read_page(answer, kind, what)
             # A page may repeat what another had: rows move while they are read.

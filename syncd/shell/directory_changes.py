@@ -705,7 +705,7 @@ async def _send(directory: Directory, deed: Deed) -> None:
     (outcome,) = await directory.remote.write_all([deed.request])
     match outcome:
         case Answered(answer):
-            if not 200 <= answer.status < 300:
+            if not answer.is_success:
                 raise directory.refused(deed.attempt, answer, deed.scope)
         case Unsent(error):
             raise error

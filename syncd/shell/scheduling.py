@@ -396,7 +396,7 @@ class Scheduling:
             raise _offline(what, error) from error
 
     def _refuse(self, answer: Answer, attempt: str, scope: str) -> None:
-        if not 200 <= answer.status < 300:
+        if not answer.is_success:
             raise self._directory().refused(attempt, answer, scope)
 
     def _directory(self) -> Directory:

@@ -193,7 +193,7 @@ class Way:
         if known.expires is not None and known.expires <= self.clock.now():
             return None
         answer = await self.streams.upload_state(known.url)
-        at = read_expected(answer) if 200 <= answer.status < 300 else None
+        at = read_expected(answer) if answer.is_success else None
         return at if at is not None and at < known.size_bytes else None
 
     async def _is_there(self, known: Upload) -> bool:
@@ -250,7 +250,7 @@ class Way:
         await self.uploads.put(leaving)
         [outcome] = await self.remote.write_all([request])
         match outcome:
-            case Answered(answer) if 200 <= answer.status < 300:
+            case Answered(answer) if answer.is_success:
                 await self._done(leaving, _id_in(answer))
             case Answered(answer):
                 await self._refused(answer)
@@ -273,7 +273,7 @@ class Way:
         for _ in range(MOST_FAILURES):
             [outcome] = await self.remote.write_all([request])
             match outcome:
-                case Answered(answer) if 200 <= answer.status < 300:
+                case Answered(answer) if answer.is_success:
                     session = read_session(answer)
                     opened = replace(upload, url=session.url, expires=session.expires)
                     await self.uploads.put(opened)
@@ -371,7 +371,7 @@ class Way:
             await self.uploads.put(upload)
         outcome = await self.streams.upload(upload.url, piece, at, upload.size_bytes)
         match outcome:
-            case Answered(answer) if 200 <= answer.status < 300:
+            case Answered(answer) if answer.is_success:
                 return await self._taken(upload, answer, at + len(piece), is_last=is_last)
             case Answered(answer) if answer.status in OVER:
                 if not (is_last and await self._is_there(upload)):

@@ -34,3 +34,8 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the service did what it was asked for (RFC 9110 section 15.3)."""
+        return 200 <= self.status < 300

@@ -316,7 +316,7 @@ class GraphV1:
 
 def refuse(answer: Answer, label: str) -> None:
     """Raise RefusedByService unless the answer is a success."""
-    if not 200 <= answer.status < 300:
+    if not answer.is_success:
         code = error_code(answer)
         raise RefusedByService(
             f"the service refused {label}: {answer.status} {code}".rstrip(),

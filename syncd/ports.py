@@ -439,7 +439,7 @@ class StateStore(Protocol):
         self, source: CalendarKey, uids: Iterable[Uid]
     ) -> dict[Uid, set[CalendarKey]]:
         """
-        Where files of UIDs became events of ours after all that is known of them in a calendar.
+        Where files of UIDs were new after all that is known of them in a calendar.
 
         By the order of the history, since clocks may be wrong.
         """

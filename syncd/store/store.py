@@ -652,7 +652,7 @@ class Store:
     async def arrivals(
         self, source: CalendarKey, uids: Iterable[Uid]
     ) -> dict[Uid, set[CalendarKey]]:
-        """Where files of UIDs became events of ours after all that is known of them in `source`."""
+        """Where files of UIDs were new after all that is known of them in `source`."""
         wanted = list(dict.fromkeys(uids))
 
         def read() -> dict[Uid, set[CalendarKey]]:

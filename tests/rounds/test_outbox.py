@@ -322,6 +322,109 @@ async def test_an_approved_meeting_whose_answer_was_lost_invites_once(tmp_path: 
         assert await w.store.problems() == []
 
 
+def _edited(w: World, **changes: Any) -> Act:
+    """Somebody edits the newest event in Outlook."""
+    return lambda: w.box.patch(w.box.items(w.calendar)[-1].default_id, changes)
+
+
+async def _made_again(w: World) -> Odd:
+    """An event is deleted in Outlook while its file is edited: it is to be made again."""
+    item = w.box.create(w.calendar, event("A", *AT))
+    remote = await odd(w)
+    w.clock.advance(7 * 86400)
+    w.box.delete(item.immutable_id)
+    w.edit("A", b"SUMMARY:A", b"SUMMARY:B")
+    return remote
+
+
+async def _created(w: World) -> int:
+    """How many events some rounds say that they made, until nothing is in doubt."""
+    return sum([report.counts.created for _ in range(3) for report in await w.sync()])
+
+
+async def _uids_made(w: World) -> list[str]:
+    """Of what was made on the service, as the history tells."""
+    history = await w.store.history(None, 100)
+    return [one.uid for one in history if one.what == "create" and not one.after]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_lost_create_counts_once(tmp_path: Path, times: int) -> None:
+    """Whether it is found, or made by the second try."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        for name in ("a", "b")[:times]:
+            remote.say("POST", "/events", LOST, passed=True)
+            w.write(f"{name}.ics", ics(name, name))
+
+        assert await _created(w) == times
+
+        assert titles(w) == ["a", "b"][:times]
+        assert sorted(await _uids_made(w)) == ["a", "b"][:times]
+
+
+async def test_a_lost_create_that_outlook_edited_since_has_its_edits(tmp_path: Path) -> None:
+    """What was sent is what both sides agreed on: what differs since came from there."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        hall = _edited(w, location={"displayName": "Hall"})
+        remote.say("POST", "/events", LOST, passed=True, then=hall)
+        w.write("a.ics", ics("a", "Once"))
+
+        assert await settled(w) == 0
+
+        assert (titles(w), w.subjects()) == (["Once"], ["Once"])
+        assert "LOCATION:Hall" in w.text("Once")
+        assert await w.store.problems() == []
+
+
+async def test_what_is_made_again_is_agreed_when_it_is_found(tmp_path: Path) -> None:
+    """Its answer was lost; nobody touched it since: there is nothing to weigh."""
+    async with world(tmp_path) as w:
+        remote = await _made_again(w)
+        remote.say("POST", "/events", LOST, passed=True)
+
+        assert await _created(w) == 1
+
+        assert (titles(w), w.subjects()) == (["B"], ["B"])
+        assert await outbox(w) == []
+        assert len(await _uids_made(w)) == 2  # Outlook's own was the first
+        w.clear()
+        assert await w.code() == 0
+        assert w.writes() == []
+
+
+async def test_what_is_made_again_and_edited_since_is_weighed(tmp_path: Path) -> None:
+    """Another installation may have made it: what differs is no edit of what we sent."""
+    async with world(tmp_path) as w:
+        remote = await _made_again(w)
+        remote.say("POST", "/events", LOST, passed=True, then=_edited(w, subject="C"))
+
+        assert await settled(w) == 0
+
+        assert (titles(w), w.subjects()) == (["C"], ["C"])
+        assert await outbox(w) == []
+        kept = [one.lost for one in await w.store.problems() if one.lost]
+        assert [lost.version.master.subject for lost in kept] == ["B"]
+
+
+async def test_a_create_in_doubt_of_a_file_that_is_known_no_more_is_weighed(tmp_path: Path) -> None:
+    """Half of the state is lost: what was made is linked with the file that is there."""
+    async with world(tmp_path) as w:
+        remote = await _made_again(w)
+        remote.say("POST", "/events", LOST, passed=True, then=_edited(w, subject="C"))
+        remote.say("GET", BY_UID, ServiceDown("down"))
+        await w.code()
+        (calendar,) = await w.store.calendars()
+        (entry,) = await w.store.outbox(calendar.key)
+        await w.store.commit(calendar.key, [DropItem(entry.uid)])
+
+        assert await settled(w) == 0
+
+        assert (titles(w), w.subjects()) == (["C"], ["C"])
+        assert len(w.names()) == 1
+
+
 async def test_an_answer_to_a_create_that_says_nothing_is_no_event(tmp_path: Path) -> None:
     """It is looked for instead."""
     async with world(tmp_path) as w:

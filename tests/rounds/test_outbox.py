@@ -119,15 +119,22 @@ async def outbox(w: World) -> list[tuple[str, str]]:
     return [(one.kind, one.state) for one in await w.store.outbox(calendar.key)]
 
 
-async def settled(w: World) -> int:
-    """Sync until nothing is left to wait for."""
+async def settled(w: World, *, waits: bool = False) -> int:
+    """Sync until nothing is left to wait for. Args: waits: but for a person."""
     code = 5
     for _ in range(6):
         code = await w.code()
         if code != 5 and not await outbox(w):
             return code
         w.clock.advance(90)
+    assert waits, await outbox(w)
     return code
+
+
+async def told(w: World) -> list[str]:
+    """What was sent, as the history tells, in order."""
+    history = await w.store.history(None, 100)
+    return [one.what for one in reversed(history) if one.side == "local" and not one.after]
 
 
 # --- a create ------------------------------------------------------------------------------------
@@ -244,7 +251,7 @@ async def _untold(w: World, remote: Odd) -> Problem:
     for _ in range(2):
         remote.say("POST", "/events", refused(409))
     w.write("a.ics", ics("a", "Once"))
-    assert await settled(w) == 4
+    assert await settled(w, waits=True) == 4
     return await listed(w)
 
 
@@ -458,6 +465,7 @@ async def test_a_lost_change_is_looked_for_and_sent_again_if_it_is_not_there(
 
         assert (titles(w), w.subjects()) == (["B"], ["B"])
         assert len(w.bodies("PATCH")) == 1
+        assert await told(w) == ["patch"]
 
 
 async def test_a_lost_change_of_an_event_that_went_is_over(tmp_path: Path) -> None:
@@ -504,8 +512,8 @@ async def test_a_lost_update_of_a_meeting_is_looked_for_twice(tmp_path: Path, pa
 
         assert [mail.kind for mail in w.mails()] == ["update"]
         assert titles(w) == ["B"]
-        if not passed:
-            assert w.clock.monotonic_s() - before_s >= 5
+        assert await told(w) == ["patch"]
+        assert (w.clock.monotonic_s() - before_s >= 5) is not passed
 
 
 @pytest.mark.parametrize("passed", [True, False])
@@ -524,9 +532,58 @@ async def test_a_lost_cancellation_of_an_occurrence_is_settled_by_looking(
         assert await settled(w) == 0
 
         assert "EXDATE" in w.text("Series")
+        assert await told(w) == ["delete-occurrence"]
         w.clear()
         assert await w.code() == 0
         assert w.writes() == []
+
+
+@pytest.mark.parametrize("passed", [True, False])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"SUMMARY:A", b"SUMMARY:B"),
+        (b"SUMMARY:A", b"SUMMARY:A\r\nCATEGORIES:Red\r\nPRIORITY:1"),
+        (b"LOCATION:Hall\r\n", b""),
+    ],
+)
+async def test_a_lost_change_is_told_once_whatever_it_changed(
+    tmp_path: Path, passed: bool, old: bytes, new: bytes
+) -> None:
+    """One write took effect, and one is in the history; what it took away is gone."""
+    async with world(tmp_path) as w:
+        w.box.create(w.calendar, event("A", *AT, location={"displayName": "Hall"}))
+        remote = await odd(w)
+        remote.say("PATCH", "/events", LOST, passed=passed)
+        w.edit("A", old, new)
+
+        assert await settled(w) == 0
+
+        assert await told(w) == ["patch"]
+        [item] = w.box.items(w.calendar)
+        values = item.values
+        said = (values["subject"], values["categories"], values["location"]["displayName"])
+        assert said == {
+            b"LOCATION:Hall\r\n": ("A", [], ""),
+        }.get(old, ("B", [], "Hall") if b"B" in new else ("A", ["Red"], "Hall"))
+
+
+async def test_a_change_that_was_lost_lets_later_ones_of_its_event_wait(tmp_path: Path) -> None:
+    """What the file says by then is weighed when the first write is settled, and sent after it."""
+    async with world(tmp_path) as w:
+        w.box.create(w.calendar, event("A", *AT))
+        remote = await odd(w)
+        remote.say("PATCH", "/events", LOST, passed=True)
+        remote.say("GET", "/events/", ServiceDown("down"))
+        w.edit("A", b"SUMMARY:A", b"SUMMARY:B")
+        assert await w.code() == 5
+        w.edit("B", b"SUMMARY:B", b"SUMMARY:C")
+
+        assert await settled(w) == 0
+
+        assert (titles(w), w.subjects()) == (["C"], ["C"])
+        assert await told(w) == ["patch", "patch"]
+        assert await w.store.problems() == []
 
 
 # --- an answer to an invitation ------------------------------------------------------------------
@@ -585,6 +642,24 @@ async def test_such_an_answer_is_sent_again_when_a_person_says_so(tmp_path: Path
         assert await w.store.verdicts() == {}
 
 
+async def test_a_lost_answer_that_arrived_is_settled_by_looking(tmp_path: Path) -> None:
+    """It is on the event: the organizer hears of it once, and nobody is asked."""
+    async with world(tmp_path) as w:
+        w.receive("Review", *AT)
+        remote = await odd(w)
+        remote.say("POST", "/accept", LOST, passed=True)
+        w.edit("Review", *YES)
+
+        assert await settled(w) == 0
+
+        assert [mail.kind for mail in w.mails()] == ["response"]
+        assert await told(w) == ["respond"]
+        assert await w.store.problems() == []
+        w.clear()
+        assert await w.code() == 0
+        assert w.writes() == []
+
+
 async def test_a_lost_answer_to_a_meeting_that_went_is_over(tmp_path: Path) -> None:
     """A declined meeting leaves the calendar: there is nothing to look at."""
     async with world(tmp_path) as w:
@@ -616,6 +691,44 @@ async def test_a_lost_deletion_that_was_none_is_carried_out(tmp_path: Path) -> N
 
         assert titles(w) == ["B", "C", "D"]
         assert sorted(w.subjects()) == ["B", "C", "D"]
+
+
+async def test_lost_deletions_that_took_effect_count_once(tmp_path: Path) -> None:
+    """They are in the history with what the files said."""
+    async with world(tmp_path) as w:
+        for name in ("A", "B", "C", "D"):
+            w.box.create(w.calendar, event(name, *AT))
+        remote = await odd(w)
+        w.clock.advance(7 * 86400)
+        for name in ("A", "B"):
+            remote.say("DELETE", "/events", LOST, passed=True)
+            w.path(name).unlink()
+
+        counted = sum([one.counts.deleted for _ in range(3) for one in await w.sync()])
+
+        assert counted == 2
+        assert (titles(w), await outbox(w)) == (["C", "D"], [])
+        gone = [one for one in await w.store.history(None, 100) if one.what == "delete"]
+        assert sorted(one.before.split(b"SUMMARY:")[1][:1] for one in gone) == [b"A", b"B"]
+
+
+async def test_an_approved_end_whose_answer_was_lost_is_told_once(tmp_path: Path) -> None:
+    """The approval is used up when nothing is found, and counts for no other time."""
+    async with world(tmp_path) as w:
+        w.box.create(w.calendar, event("A", *AT, attendees=[BOB]))
+        w.box.create(w.calendar, event("B", *AT))
+        remote = await odd(w)
+        w.clock.advance(7 * 86400)
+        w.path("A").unlink()
+        assert await w.code() == 4
+        await w.decide(await listed(w, "held-mail"), "approved")
+        remote.say("DELETE", "/events", LOST, passed=True)
+
+        assert await settled(w) == 0
+
+        assert [mail.kind for mail in w.mails()] == ["cancellation"]
+        assert await w.store.verdicts() == {}
+        assert await w.store.problems() == []
 
 
 async def test_a_deletion_of_a_moment_ago_is_not_believed_at_once(tmp_path: Path) -> None:

@@ -46,9 +46,10 @@ async def carry(
     known = (await source.store.items(source.key, [uid])).get(uid)
     records = (await source.store.remotes_by_uid(source.key, [uid])).get(uid, ())
     remote = remote_of(source, records, known)
-    if known is None or known.base_remote is None or remote is None:
+    if known is None or remote is None:
         return "nothing"
-    if not is_edited(known.base_remote, remote.item):
+    # Where nothing was ever agreed the two meet for the first time.
+    if known.base_remote is not None and not is_edited(known.base_remote, remote.item):
         return "nothing"
     has_guests = remote.event.has_others or remote.item.has_guests_of_occurrences
     may_write = target is not None and target.rules.two_way and target.calendar.can_edit

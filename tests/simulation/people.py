@@ -803,6 +803,7 @@ class People:
         for thing in self.model.things.values():
             about = same_uid(thing.uid) in uids or f"i{thing.number}" in uids
             thing.loose |= loose and (about or uid is None)
+            thing.mailing += loose and about
 
     def _clock(self, step: Step) -> bool:
         match step.verb:

@@ -487,3 +487,27 @@ def test_a_guest_of_an_event_that_is_forwarded_next_is_its_first() -> None:
         Step(37, "here", "invite", 12, 122),
         settings={"mail": ("send", "never", "never", "hold")},
     )
+
+
+def test_a_file_that_moves_while_its_event_is_linked_anew_is_one_event() -> None:
+    """The state was lost, so nothing was agreed of either: the two meet where the file is."""
+    _well(
+        Step(17, "here", "create", 17, 34),
+        Step(19, "here", "sync", extra=3),
+        Step(23, "here", "forget", 4, 57),
+        Step(26, "here", "edit", 17, 657),
+        Step(29, "here", "sync", 0, 1, (Hook(29, Step(31, "here", "move", 17, 437)),)),
+    )
+
+
+def test_a_persons_decision_for_the_file_may_mail() -> None:
+    """The file has no guests, Outlook has: whoever takes the file's side sends them word."""
+    _well(
+        Step(1, "remote", "create", 1, 100),
+        Step(5, "here", "sync", extra=1),
+        Step(10, "remote", "invite", 1, 108),
+        Step(11, "here", "forget", 3, 378),
+        Step(13, "here", "sync", extra=1),
+        Step(53, "here", "sync", 0, 1, (Hook(40, Step(58, "person", "local", extra=2)),)),
+        settings={"conflict": "ask"},
+    )

@@ -412,7 +412,11 @@ class StateStore(Protocol):
         *,
         instead_of: Sequence[int] = (),
     ) -> list[int]:
-        """Journal writes before they leave, in the place of others; their numbers."""
+        """
+        Journal writes before they leave, in the place of others; their numbers.
+
+        None where one of the others was taken back meanwhile.
+        """
 
     async def problems(
         self, calendar: CalendarKey | None = None, *, subject: str | None = None

@@ -95,7 +95,8 @@ async def _carry_out(bench: Bench, entry: OutboxEntry, round_: RoundId, done: Ca
         since=bench.clock.now(),
         before_etag=_looks(entry, event),
     )
-    await bench.store.new_outbox(bench.key, [leaving], instead_of=[entry.number])
+    if not await bench.store.new_outbox(bench.key, [leaving], instead_of=[entry.number]):
+        return True  # it was taken back just now
     [outcome] = await bench.remote.write_all([request_of(bench, leaving)])
     match outcome:
         case Answered(answer) if answer.is_success:

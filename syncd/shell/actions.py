@@ -28,6 +28,7 @@ from syncd.core.state import (
 )
 from syncd.round.desk import Counts
 from syncd.shell.config import Config
+from syncd.shell.kept import KEPT, kept_wishes, take_back
 from syncd.shell.mailbox import CalendarReport, Mailbox
 from syncd.shell.second_event import local_version, write_second_event
 from syncd.shell.way_back import WayBack
@@ -186,7 +187,7 @@ async def find_problem(store: Store, written: str) -> tuple[CalendarKey, Problem
 
     Raises: CommandError: none or several are meant.
     """
-    problems = await store.problems()
+    problems = await open_matters(store)
     found = [one for one in problems if one.id == written]
     found = found or [one for one in problems if written and one.id.startswith(written.lower())]
     if not found:
@@ -194,10 +195,18 @@ async def find_problem(store: Store, written: str) -> tuple[CalendarKey, Problem
     if len(found) > 1:
         ids = ", ".join(one.id for one in found)
         raise CommandError(f"{written!r} may be any of {ids}", hint="Write one of them in full.")
+    for kept in await kept_wishes(store):
+        if kept.problem.id == found[0].id:
+            return kept.calendar, found[0]
     place = await store.calendar_of_problem(found[0].id)
     if place is None:
         raise CommandError(f"problem {written} was just resolved")
     return place[0], found[0]
+
+
+async def open_matters(store: Store) -> list[Problem]:
+    """Everything on the list, what was asked for and waits for the service at its end."""
+    return [*await store.problems(), *(one.problem for one in await kept_wishes(store))]
 
 
 def check_decision(problem: Problem, kind: str) -> None:
@@ -246,6 +255,9 @@ async def decide_problem(
     key, problem = await find_problem(workshop.store, problem_id)
     check_decision(problem, kind)
     _refuse_change(problem, exact)
+    if problem.code == KEPT:
+        await take_back(workshop.store, problem)
+        return []
     if not problem.needs_person and kind in ("discarded", problem.lost and problem.lost.winner):
         await workshop.store.drop_problem(problem.id)
         return []

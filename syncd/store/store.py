@@ -921,14 +921,27 @@ class Store:
 
         A journal that a power cut took back would let a create go out a second time.
 
-        Args: instead_of: the entries that they take the place of.
+        Args: instead_of: the entries that they take the place of; where one of these was taken
+            back meanwhile, nothing is journaled.
         """
 
         def write() -> list[int]:
             with self._writing_durably() as conn:
                 for number in instead_of:
-                    conn.execute("DELETE FROM outbox WHERE number = ?", (number,))
+                    gone = conn.execute("DELETE FROM outbox WHERE number = ?", (number,))
+                    if not gone.rowcount:
+                        return []
                 return [_insert_outbox(conn, calendar, entry) for entry in entries]
+
+        return await self._run(write)
+
+    async def withdraw(self, number: int) -> bool:
+        """Take back what was asked for; whether it had not left by then."""
+
+        def write() -> bool:
+            with self._writing_durably() as conn:
+                sql = "DELETE FROM outbox WHERE number = ? AND state = 'ready'"
+                return conn.execute(sql, (number,)).rowcount > 0
 
         return await self._run(write)
 

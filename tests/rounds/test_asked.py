@@ -24,7 +24,7 @@ from syncd.round.asked import is_seen
 from syncd.simulator.faults import FaultKind, Faults
 from syncd.simulator.folders import Person
 from syncd.simulator.switches import Switches
-from tests.rounds.test_outbox import LOST, odd, refused
+from tests.rounds.test_outbox import LOST, Odd, odd, refused
 from tests.rounds.world import ME, NOW, World, event, world
 
 GUESTS = ({"emailAddress": {"address": "bob@example.org"}, "type": "required"},)
@@ -495,6 +495,46 @@ async def test_what_was_asked_last_counts_also_where_the_first_had_to_wait(tmp_p
 
         assert made.item.values["responseStatus"]["response"] == "accepted"
         assert mails(w) == {RESPONSE: 2}
+
+
+async def test_what_is_taken_back_while_another_one_leaves_is_not_sent(tmp_path: Path) -> None:
+    """The round knew of both when it began."""
+    async with world(tmp_path) as w:
+        await invited(w)
+        remote = await odd(w)
+
+        class Meanwhile(Odd):
+            async def write_all(self, requests: Sequence[Request]) -> list[WriteOutcome]:
+                outcomes = await super().write_all(requests)
+                for one in await w.store.asked((await main_calendar(w)).key):
+                    assert await w.store.withdraw(one.number)
+                return outcomes
+
+        assert w.mailbox is not None
+        w.mailbox._remote = Meanwhile(remote.real)  # type: ignore[assignment]
+        await accept(w)
+        await answer(w, "decline")
+
+        assert await w.code() == 0
+
+        assert list(mails(w).values()) == [1]
+        assert w.subjects() == ["Plan"]
+        assert await states(w) == []
+
+
+async def test_what_has_left_cannot_be_taken_back(tmp_path: Path) -> None:
+    """Its answer was lost: it is looked for."""
+    async with world(tmp_path) as w:
+        await invited(w)
+        await accept(w)
+        key = (await main_calendar(w)).key
+        [entry] = await w.store.asked(key)
+        await w.store.new_outbox(key, [replace(entry, state="doubt")], instead_of=[entry.number])
+
+        assert not await w.store.withdraw(entry.number)
+
+        assert [one.state for one in await w.store.outbox(key)] == ["doubt"]
+        assert await w.store.new_outbox(key, [entry], instead_of=[entry.number + 1]) == []
 
 
 async def test_a_wish_whose_day_cannot_be_looked_up_waits(tmp_path: Path) -> None:

@@ -353,6 +353,41 @@ def test_the_same_wish_given_twice_while_offline_goes_once(here: World) -> None:
     assert len(mails(here)) == 1
 
 
+def test_what_waits_is_listed_and_can_be_taken_back(here: World) -> None:
+    """Said on a train, and thought better of before the network is back."""
+    offline(here)
+    assert the(here, "respond", "Invitation", "accept", "--yes").code == 0
+    assert the(here, "cancel", "Meeting", "--yes").code == 0
+    assert "what waits to be sent" in here.syncd("status").out
+    listed = here.syncd("problems", "--json").json
+    assert [(one["code"], one["summary"], one["needs_person"]) for one in listed] == [
+        ("kept-wish", "Invitation", False),
+        ("kept-wish", "Meeting", False),
+    ]
+    assert listed[1]["reason"] == (
+        "'cancel' to bob@example.org is sent when the service can be reached"
+    )
+    assert "notice (waits)" in here.syncd("problems").out
+    online(here)
+    planned = [
+        one for report in here.syncd("sync", "--dry-run", "--json").json for one in report["plan"]
+    ]
+    assert [(one["what"], one["summary"], one["mails"]) for one in planned] == [
+        ("accept", "Invitation", "responses to carol@example.org"),
+        ("cancel", "Meeting", "cancellations to bob@example.org"),
+    ]
+
+    done = here.syncd("discard", listed[1]["id"], "--yes")
+
+    assert done.code == 0
+    assert "It is not sent." in done.out
+    assert here.syncd("discard", listed[1]["id"], "--yes").code == 2
+    assert here.syncd("approve", listed[0]["id"], "--yes").code == 2
+    assert here.syncd("sync").code == 0
+    assert [one[:2] for one in mails(here)] == [("response", "Invitation")]
+    assert here.syncd("problems", "--json").json == []
+
+
 def test_an_account_that_needs_a_login_says_so(here: World) -> None:
     """The answer is kept, and does not go by waiting."""
     here.configure(auth='method = "command"\ncommand = ["false"]')

@@ -47,10 +47,11 @@ def problems_command(ctx: click.Context, as_json: bool) -> int:
 
 
 async def _list(config: Config, *, as_json: bool) -> int:
+    from syncd.shell.actions import open_matters
     from syncd.shell.output import print_json, say, table
 
     async with open_store(config) as store:
-        problems = await store.problems()
+        problems = await open_matters(store)
     if as_json:
         print_json([problem_to_json(one) for one in problems])
     elif not problems:
@@ -63,7 +64,11 @@ async def _list(config: Config, *, as_json: bool) -> int:
 
 
 def _kind(problem: Problem) -> str:
-    return problem.kind if problem.needs_person else f"{problem.kind} (decided)"
+    from syncd.shell.kept import KEPT
+
+    if problem.needs_person:
+        return problem.kind
+    return f"{problem.kind} ({'waits' if problem.code == KEPT else 'decided'})"
 
 
 def _place(problem: Problem) -> str:
@@ -273,6 +278,7 @@ _EFFECTS = {
     ("in-doubt", "discarded"): "It counts as sent, and is not sent again.",
     ("folder", "approved"): "A new folder is filled from the service; nothing is deleted.",
     ("gone-or-new", "local"): "The file's event is created on the service.",
+    ("kept-wish", "discarded"): "It is not sent.",
     ("conflict", "local"): "The version of the file goes to the service.",
     ("conflict", "remote"): "The version of the service goes to the file.",
     ("conflict", "both"): (
@@ -292,6 +298,7 @@ def _taken_back(winner: str, kind: str) -> str | None:
 
 
 def _print_effect(problem: Problem, kind: str) -> None:
+    from syncd.shell.kept import KEPT
     from syncd.shell.output import say
 
     say(f"{_place(problem)}  {problem.summary}".rstrip(), "bold")
@@ -299,7 +306,7 @@ def _print_effect(problem: Problem, kind: str) -> None:
     effect = _EFFECTS.get((problem.kind, kind)) or _EFFECTS.get((problem.code, kind))
     if problem.lost is not None and kind != "discarded":
         effect = _taken_back(problem.lost.winner, kind)
-    elif not problem.needs_person:
+    elif not problem.needs_person and problem.code != KEPT:
         effect = None
     say(effect or "It is taken off the list.")
     for line in _effects(problem):

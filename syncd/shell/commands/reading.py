@@ -177,8 +177,8 @@ def _print_status(told: Sequence[Mapping[str, Any]]) -> None:
     if rows:
         heads = ("calendar", "in sync", "next", "items", "pending", "held", "problems", "login")
         table((*heads, "error"), rows)
-    if any(one["problems"] for one in told):
-        say("`syncd problems` lists what is held.")
+    if any(one["problems"] or one["pending"] for one in told):
+        say("`syncd problems` lists what is held, and what waits to be sent.")
 
 
 def _shown_next(value: object) -> str:

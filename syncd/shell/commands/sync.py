@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from syncd.core.plan import ItemPlan, Write
     from syncd.core.state import Problem
     from syncd.shell.config_model import Config
+    from syncd.shell.kept import Kept
     from syncd.shell.mailbox import CalendarReport
     from syncd.shell.workshop import Workshop
 
@@ -143,8 +144,12 @@ def _print_waiting(waiting: Sequence[Problem]) -> None:
 
 # --- what a sync would do ------------------------------------------------------------------------
 
+_Step = tuple[str, str, str, str]
+"""What, where, which item, who gets mail."""
+
 
 async def _dry(config: Config, targets: Sequence[str], *, as_json: bool) -> int:
+    from syncd.shell.kept import kept_wishes
     from syncd.shell.mailbox import exit_code
     from syncd.shell.output import print_json, progress
     from syncd.shell.workshop import Workshop
@@ -152,11 +157,12 @@ async def _dry(config: Config, targets: Sequence[str], *, as_json: bool) -> int:
     with progress("Looking …") as observe:
         async with Workshop.open(config, observe, patience_s=PATIENCE_S, dry=True) as workshop:
             reports = await _planned(workshop, targets)
+            kept = await kept_wishes(workshop.store)
     if as_json:
-        print_json([_plans_to_json(one) for one in reports])
+        print_json([_plans_to_json(one, kept) for one in reports])
     else:
         for report in reports:
-            _print_plans(report)
+            _print_plans(report, kept)
     held = sum(
         problem.needs_person for one in reports for plan in one.plans for problem in plan.problems
     )
@@ -175,22 +181,34 @@ async def _planned(workshop: Workshop, targets: Sequence[str]) -> list[CalendarR
     return reports
 
 
-def _print_plans(report: CalendarReport) -> None:
+def _print_plans(report: CalendarReport, kept: Sequence[Kept]) -> None:
     from syncd.shell.output import say, table
 
     say(f"{report.account}/{report.calendar}", "bold")
     if report.trouble is not None:
         say(f"  failed: {report.trouble}", "red")
         return
-    rows = [("", *step) for plan in report.plans for step in _steps(plan)]
+    rows = [("", *step) for _, step in _all_steps(report, kept)]
     if not rows:
         say("  nothing to do")
         return
     table(("", "what", "where", "item", "mails"), rows)
 
 
-def _steps(plan: ItemPlan) -> list[tuple[str, str, str, str]]:
-    """What would be done about one item: what, where, which item, who gets mail."""
+def _all_steps(report: CalendarReport, kept: Sequence[Kept]) -> list[tuple[str, _Step]]:
+    """Each with its UID; what was asked for goes last."""
+    steps = [(str(plan.uid), step) for plan in report.plans for step in _steps(plan)]
+    for one in kept:
+        problem, entry = one.problem, one.entry
+        if (problem.account, problem.calendar) == (report.account, report.calendar):
+            mails = f"{entry.mail_kind} to {', '.join(entry.mails)}" if entry.mails else ""
+            of = f" of {entry.slot}" if entry.slot else ""
+            steps.append((entry.uid, (f"{one.word}{of}", "service", problem.summary, mails)))
+    return steps
+
+
+def _steps(plan: ItemPlan) -> list[_Step]:
+    """What would be done about one item."""
     item = _summary(plan)
     steps = [(_written(write), "service", item, _mails(write)) for write in plan.writes]
     if plan.file is not None:
@@ -233,14 +251,13 @@ def _summary(plan: ItemPlan) -> str:
     return str(plan.uid)
 
 
-def _plans_to_json(report: CalendarReport) -> dict[str, Any]:
+def _plans_to_json(report: CalendarReport, kept: Sequence[Kept]) -> dict[str, Any]:
     return {
         "account": report.account,
         "calendar": report.calendar,
         "error": str(report.trouble) if report.trouble is not None else None,
         "plan": [
-            {"uid": plan.uid, "what": what, "where": where, "summary": item, "mails": mails}
-            for plan in report.plans
-            for what, where, item, mails in _steps(plan)
+            {"uid": uid, "what": what, "where": where, "summary": item, "mails": mails}
+            for uid, (what, where, item, mails) in _all_steps(report, kept)
         ],
     }

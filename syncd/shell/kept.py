@@ -1,0 +1,82 @@
+"""
+What was asked for by a command and waits for the service, on the list of what is open.
+
+Knows how such a wish reads, and how it is taken back: only as long as it has not left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from syncd.core.errors import CommandError
+from syncd.core.plan import problem_id
+from syncd.core.state import CalendarKey, CalendarRecord, OutboxEntry, Problem
+from syncd.core.wishes import ANSWERS
+from syncd.store.store import Store
+
+__all__ = ["KEPT", "Kept", "kept_wishes", "take_back"]
+
+KEPT: Final = "kept-wish"
+"""The code of their problems, which need nobody."""
+
+
+_WORDS: Final = {action: word for word, action in ANSWERS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A wish that has not left, and the problem as which it is listed."""
+
+    calendar: CalendarKey
+    entry: OutboxEntry
+    problem: Problem
+
+    @property
+    def word(self) -> str:
+        """What a person called it."""
+        return _word(self.entry)
+
+
+def _word(entry: OutboxEntry) -> str:
+    return _WORDS.get(entry.action, entry.kind)
+
+
+async def kept_wishes(store: Store) -> list[Kept]:
+    """All that waits to be sent, by calendar, oldest first."""
+    return [
+        Kept(calendar.key, entry, await _listed(store, calendar, entry))
+        for calendar in await store.calendars()
+        for entry in await store.asked(calendar.key)
+    ]
+
+
+async def _listed(store: Store, calendar: CalendarRecord, entry: OutboxEntry) -> Problem:
+    known = (await store.items(calendar.key, [entry.uid])).get(entry.uid)
+    base = known.base_local if known is not None else None
+    account = calendar.account
+    of = f" of {entry.slot}" if entry.slot else ""
+    to = f" to {', '.join(entry.mails)}" if entry.mails else ""
+    return Problem(
+        id=problem_id(account, calendar.id, entry.uid, KEPT, str(entry.number)),
+        kind="notice",
+        code=KEPT,
+        needs_person=False,
+        account=account,
+        calendar=calendar.name,
+        uid=entry.uid,
+        file=str(known.file or "") if known is not None else "",
+        summary=base.master.subject if base is not None else "",
+        line=0,
+        reason=f"{_word(entry)!r}{of}{to} is sent when the service can be reached",
+        hint="`syncd discard ID` takes it back.",
+        since=entry.since,
+    )
+
+
+async def take_back(store: Store, problem: Problem) -> None:
+    """Raises: CommandError: it is on its way by now."""
+    for kept in await kept_wishes(store):
+        if kept.problem.id == problem.id and await store.withdraw(kept.entry.number):
+            return
+    raise CommandError("it has just been sent", hint="`syncd log` tells what became of it.")

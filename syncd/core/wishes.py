@@ -30,6 +30,7 @@ __all__ = [
     "forwarded",
     "responded",
     "snoozed",
+    "word_of",
 ]
 
 ANSWERS: Final[Mapping[str, str]] = {
@@ -38,6 +39,12 @@ ANSWERS: Final[Mapping[str, str]] = {
     "decline": "decline",
 }
 """A person's word for each answer, and Graph's."""
+
+
+def word_of(kind: str, action: str) -> str:
+    """What a person calls a wish: the command's name, or which answer it is."""
+    return next((word for word, one in ANSWERS.items() if one == action), kind)
+
 
 MOST_COMMENT: Final = 10_000
 """Characters of a comment; more would be a letter."""

@@ -31,15 +31,16 @@ from syncd.core.state import (
 )
 from syncd.core.wire.dialects.graph_v1 import error_code
 from syncd.core.wire.graph import RemoteEvent, decode_event
+from syncd.core.wishes import word_of
 from syncd.ports import Answer, Answered, Lost, Unsent
 from syncd.round.desk import Bench
 from syncd.round.reconcile import remote_of
 from syncd.round.requests import occurrence_of, request_of
 from syncd.round.versions import sent
 
-__all__ = ["RESPONSES", "CarriedOut", "carry_out", "is_seen", "subject_of"]
+__all__ = ["CarriedOut", "carry_out", "is_seen", "subject_of"]
 
-RESPONSES: Final = {
+_RESPONSES: Final = {
     "accept": "accepted",
     "tentativelyAccept": "tentativelyAccepted",
     "decline": "declined",
@@ -193,7 +194,7 @@ async def _tell(bench: Bench, entry: OutboxEntry, reason: str) -> None:
     calendar = bench.calendar
     known = (await bench.store.items(bench.key, [entry.uid])).get(entry.uid)
     summary = known.base_local.master.subject if known and known.base_local else ""
-    what = RESPONSES.get(entry.action, entry.kind)
+    what = word_of(entry.kind, entry.action)
     of = f" of {entry.slot}" if entry.slot else ""
     problem = Problem(
         id=problem_id(
@@ -234,7 +235,7 @@ def is_seen(entry: OutboxEntry, answer: Answer) -> bool:
     match entry.kind:
         case "respond":
             said = event.response_status.response if event.response_status else ""
-            return said == RESPONSES[entry.action] and _looks(entry, event) != entry.before_etag
+            return said == _RESPONSES[entry.action] and _looks(entry, event) != entry.before_etag
         case "cancel":
             return bool(event.is_cancelled)
         case "forward":

@@ -12,16 +12,13 @@ from typing import Final
 from syncd.core.errors import CommandError
 from syncd.core.plan import problem_id
 from syncd.core.state import CalendarKey, CalendarRecord, OutboxEntry, Problem
-from syncd.core.wishes import ANSWERS
+from syncd.core.wishes import word_of
 from syncd.store.store import Store
 
 __all__ = ["KEPT", "Kept", "kept_wishes", "take_back"]
 
 KEPT: Final = "kept-wish"
 """The code of their problems, which need nobody."""
-
-
-_WORDS: Final = {action: word for word, action in ANSWERS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +32,7 @@ class Kept:
     @property
     def word(self) -> str:
         """What a person called it."""
-        return _word(self.entry)
-
-
-def _word(entry: OutboxEntry) -> str:
-    return _WORDS.get(entry.action, entry.kind)
+        return word_of(self.entry.kind, self.entry.action)
 
 
 async def kept_wishes(store: Store) -> list[Kept]:
@@ -55,6 +48,7 @@ async def _listed(store: Store, calendar: CalendarRecord, entry: OutboxEntry) ->
     known = (await store.items(calendar.key, [entry.uid])).get(entry.uid)
     base = known.base_local if known is not None else None
     account = calendar.account
+    what = word_of(entry.kind, entry.action)
     of = f" of {entry.slot}" if entry.slot else ""
     to = f" to {', '.join(entry.mails)}" if entry.mails else ""
     return Problem(
@@ -68,7 +62,7 @@ async def _listed(store: Store, calendar: CalendarRecord, entry: OutboxEntry) ->
         file=str(known.file or "") if known is not None else "",
         summary=base.master.subject if base is not None else "",
         line=0,
-        reason=f"{_word(entry)!r}{of}{to} is sent when the service can be reached",
+        reason=f"{what!r}{of}{to} is sent when the service can be reached",
         hint="`syncd discard ID` takes it back.",
         since=entry.since,
     )

@@ -304,7 +304,7 @@ async def test_an_answer_to_what_is_gone_is_told_and_not_sent(tmp_path: Path) ->
         assert await left(w) == 0
         [notice] = await w.store.problems()
         assert (notice.kind, notice.code) == ("notice", "respond-not-sent")
-        assert notice.reason == "'accepted' was not sent: there is no such event any more"
+        assert notice.reason == "'accept' was not sent: there is no such event any more"
         assert (notice.summary, notice.file) == ("", "")
 
 
@@ -769,10 +769,10 @@ NO_CANCEL = "'cancel' was not sent: only its organizer can cancel a meeting"
 OWN_EVENT = "it is an event of your own: nobody waits for an answer"
 OFF = "was not sent: the meeting was cancelled meanwhile"
 POINTLESS = [
-    pytest.param(hosting, accept, nothing_more, f"'accepted' was not sent: {OWN_EVENT}", id="own"),
+    pytest.param(hosting, accept, nothing_more, f"'accept' was not sent: {OWN_EVENT}", id="own"),
     pytest.param(invited, cancel, nothing_more, NO_CANCEL, id="cancel-of-another"),
     pytest.param(invited, forward, called_off, f"'forward' {OFF}", id="called-off-forward"),
-    pytest.param(invited, accept, called_off, f"'accepted' {OFF}", id="called-off-accept"),
+    pytest.param(invited, accept, called_off, f"'accept' {OFF}", id="called-off-accept"),
 ]
 
 
@@ -796,7 +796,7 @@ async def test_what_has_become_pointless_is_told_and_not_sent(
 
 @pytest.mark.parametrize(
     ("action", "said"),
-    [("tentativelyAccept", "'tentativelyAccepted'"), ("decline", "'declined'")],
+    [("tentativelyAccept", "'tentative'"), ("decline", "'decline'")],
 )
 async def test_a_notice_names_the_answer_the_meeting_the_day_and_the_way_out(
     tmp_path: Path, action: str, said: str

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from syncd.store.store import Store
 
 __all__ = [
+    "AT_A_TERMINAL_S",
     "PATIENCE_S",
     "DaemonRefused",
     "Invocation",
@@ -46,6 +47,9 @@ __all__ = [
 
 PATIENCE_S: Final = 60.0
 """How long a command waits in all without progress."""
+
+AT_A_TERMINAL_S: Final = 5.0
+"""Of one that need not be done at once: what was asked for is kept, and goes when it can."""
 
 R = TypeVar("R")
 
@@ -128,13 +132,18 @@ class DaemonRefused(SyncdError):
 
 
 async def through_workshop(
-    config: Config, observe: Facts, act: Callable[[Workshop], Coroutine[Any, Any, R]]
+    config: Config,
+    observe: Facts,
+    act: Callable[[Workshop], Coroutine[Any, Any, R]],
+    *,
+    patience_s: float = PATIENCE_S,
 ) -> R:
     """
     Do `act` in this process, as the only one that writes.
 
     Where the state turns out to be damaged, it is put aside, told, and `act` done once more.
 
+    Args: patience_s: how long requests wait in all without progress.
     Raises: CommandError: another process writes.
     """
     from syncd.shell.workshop import state_lock
@@ -142,16 +151,19 @@ async def through_workshop(
 
     with state_lock(config):
         try:
-            result, damage = await _acted(config, observe, act)
+            result, damage = await _acted(config, observe, act, patience_s)
         except Damaged as error:
             damage = error
         if damage is not None:
-            result, _ = await _acted(config, observe, act)
+            result, _ = await _acted(config, observe, act, patience_s)
     return result
 
 
 async def _acted(
-    config: Config, observe: Facts, act: Callable[[Workshop], Coroutine[Any, Any, R]]
+    config: Config,
+    observe: Facts,
+    act: Callable[[Workshop], Coroutine[Any, Any, R]],
+    patience_s: float,
 ) -> tuple[R, Damaged | None]:
     from syncd.shell.workshop import Workshop
 
@@ -160,7 +172,7 @@ async def _acted(
         if event == "state.set_aside":
             _tell_set_aside(facts)
 
-    async with Workshop.open(config, observed, patience_s=PATIENCE_S) as workshop:
+    async with Workshop.open(config, observed, patience_s=patience_s) as workshop:
         return await act(workshop), workshop.store.damage
 
 

@@ -15,6 +15,7 @@ import click
 
 from syncd.core.errors import CommandError
 from syncd.shell.commands.common import (
+    AT_A_TERMINAL_S,
     Invocation,
     ask,
     confirmed,
@@ -233,7 +234,9 @@ async def _done(config: Config, asked: Asked, exact: str) -> dict[str, Any]:
     answer = await ask(config, request)
     if answer is not None:
         return answer
-    outcome = await through_workshop(config, log_fact, lambda shop: wish_for(shop, asked, exact))
+    outcome = await through_workshop(
+        config, log_fact, lambda shop: wish_for(shop, asked, exact), patience_s=AT_A_TERMINAL_S
+    )
     return outcome.as_json()
 
 
@@ -254,21 +257,15 @@ def _told(done: dict[str, Any], *, quiet: bool) -> int:
     return int(done["code"])
 
 
-_WORDS = {
-    "tentativelyAccept": "tentative",
-    "snoozeReminder": "snooze",
-    "dismissReminder": "dismiss",
-}
-
-
 def _print_effect(planned: Planned) -> None:
+    from syncd.core.wishes import word_of
     from syncd.shell.output import counted, say
 
     wish = planned.wish
     of = f", {planned.slot}" if planned.slot else ""
     where = f"{planned.calendar.account}/{planned.calendar.name}"
     say(f"{planned.summary or planned.uid}{of}  ({where})", "bold")
-    said = _WORDS.get(wish.action, wish.action)
+    said = word_of(wish.kind, wish.action)
     to = f"one mail each to {counted(len(wish.mails), 'person', 'people')}" if wish.mails else ""
     say(f"{said}: {to or 'nobody is mailed'}")
     for address in wish.mails:

@@ -195,7 +195,8 @@ def _first_meeting(sides: Sides, said: _Said, policy: Policy) -> Decision:
     """There is no common base."""
     if isinstance(said, Item):
         if sides.remote is None:
-            return MakeEvent(said)
+            was_linked = sides.known is not None and sides.known.graph_id is not None
+            return _edited_and_gone(sides.known, said) if was_linked else MakeEvent(said)
         met = agree(said, local_view(sides.remote.item), policy, _times(sides, sides.remote))
         return Merged(met, said, sides.remote.item, adopting=True)
     if sides.remote is not None:
@@ -233,11 +234,19 @@ def is_edited(base: Item, now: Item) -> bool:
 def _gone_on_service(known: ItemRecord, base_local: Item, local: Item) -> Decision:
     if not changed(base_local, local, local=True):
         return DeleteFile()
-    # Making a meeting again would invite everyone anew.
-    meeting = base_local.master.attendees or local.master.attendees or local.master.invited_as
-    if meeting or (known.base_remote and known.base_remote.master.invited_as):
-        return KeepText()
-    return MakeEvent(local, again=True)
+    return _edited_and_gone(known, local)
+
+
+def _edited_and_gone(known: ItemRecord | None, local: Item) -> Decision:
+    """Making a meeting again would invite everyone anew."""
+    bases = (known.base_local, known.base_remote) if known is not None else ()
+    versions = (local, *(one for one in bases if one is not None))
+    return KeepText() if any(map(_is_meeting, versions)) else MakeEvent(local, again=True)
+
+
+def _is_meeting(item: Item) -> bool:
+    master = item.master
+    return bool(master.attendees or master.invited_as) or item.has_guests_of_occurrences
 
 
 def _merged(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syncd.core.ids import FileName, Uid
@@ -75,11 +75,31 @@ async def read_folder(bench: Bench, look: FolderLook) -> LocalState:
     names = await bench.store.uids_of_files(
         bench.key, [*look.missing, *(one.seen.name for one in files)]
     )
+    cut_off = [one for one in files if one.trouble is not None and one.uid not in records]
+    if cut_off and look.missing:
+        gone = await bench.store.items(bench.key, [names[one] for one in look.missing & set(names)])
+        records |= gone
+        names = _whose(cut_off, gone.values()) | names
     files = _by_claim(files, records, await _copies(bench) if files else set())
     _sort_files(bench, state, files, records, names, look.missing)
     _sort_missing(state, names, look.missing)
     _sort_trouble(bench, state, look, names)
     return state
+
+
+def _whose(files: Sequence[_File], gone: Iterable[ItemRecord]) -> dict[FileName, Uid]:
+    """
+    Files that lost their UID and got another name as well: by what is left of them.
+
+    It is the same file on the disk, or holds the beginning of what was last read.
+    """
+    return {
+        one.seen.name: item.uid
+        for item in gone
+        for one in files
+        if (item.stat is not None and item.stat.inode == one.seen.stat.inode)
+        or (one.seen.data and item.content.startswith(one.seen.data))
+    }
 
 
 def _behind_the_stat(look: FolderLook, known: Mapping[FileName, KnownFile]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields as members
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -31,7 +31,7 @@ from syncd.core.decide import (
     Sides,
     decide,
 )
-from syncd.core.event import Attendee, Event, FieldKey, Item, Timed
+from syncd.core.event import Attendee, Changes, Event, FieldKey, Item, Timed
 from syncd.core.ids import FileName, Fingerprint, GraphId, Uid
 from syncd.core.lines import Unreadable
 from syncd.core.policies import POLICIES
@@ -84,6 +84,9 @@ def decided(
 
 
 GUEST = with_master(BASE, attendees=(BOB,))
+ONE_DAYS_GUEST = msgspec.structs.replace(
+    EDITED, overrides={date(2026, 3, 9): Changes(attendees=(BOB,))}
+)
 BROKEN = Broken(Unreadable("parse-error", 1, "x"), b"", PRINT)
 
 
@@ -114,6 +117,10 @@ BROKEN = Broken(Unreadable("parse-error", 1, "x"), b"", PRINT)
         (ItemRecord(UID, file=FileName("u.ics")), Same(), None, Nothing),
         (ItemRecord(UID, base_local=BASE), present(BASE), None, MakeEvent),
         (ItemRecord(UID, base_remote=BASE), present(BASE), None, MakeEvent),
+        (ItemRecord(UID, graph_id=GraphId("g")), present(BASE), None, MakeEvent),
+        (ItemRecord(UID, graph_id=GraphId("g")), present(GUEST), None, KeepText),
+        (ItemRecord(UID), present(GUEST), None, MakeEvent),
+        (known(), present(ONE_DAYS_GUEST), None, KeepText),
         (known(), present(with_master(BASE, attendees=(BOB,))), None, KeepText),
         (known(GUEST), present(BASE), None, KeepText),
         (known(), present(with_master(BASE, subject="b", invited_as="me@x")), None, KeepText),
@@ -194,6 +201,13 @@ def test_a_lost_event_is_made_again_and_not_for_the_first_time() -> None:
     again, new = decided(known(), present(EDITED), None), decided(None, present(EDITED), None)
 
     assert (again, new) == (MakeEvent(EDITED, again=True), MakeEvent(EDITED, again=False))
+
+
+def test_what_was_linked_and_never_agreed_is_made_again_in_its_place() -> None:
+    """The state was lost, and then the event went: nobody knows what the file said before."""
+    linked = ItemRecord(UID, graph_id=GraphId("g"))
+
+    assert decided(linked, present(EDITED), None) == MakeEvent(EDITED, again=True)
 
 
 def test_another_name_of_a_guest_is_no_edit_that_keeps_a_file() -> None:

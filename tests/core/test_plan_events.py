@@ -115,12 +115,13 @@ def test_a_file_that_outlived_its_event_keeps_its_name_and_nothing_else() -> Non
 
 
 @pytest.mark.parametrize(
-    ("agreed", "graph_id", "place"), [(True, "g-1", "g-1"), (True, None, ""), (False, "g-1", "")]
+    ("agreed", "graph_id", "place"),
+    [(True, "g-1", "g-1"), (True, None, ""), (False, "g-1", "g-1"), (False, None, "")],
 )
 def test_an_event_that_is_made_again_comes_in_the_place_of_the_one_that_went(
     agreed: bool, graph_id: GraphId | None, place: str
 ) -> None:
-    """Where both sides had agreed on that one; else it is an event like any new one."""
+    """Where the file was linked with that one; else it is an event like any new one."""
     record = known(there(), graph_id=graph_id)
     if not agreed:
         record = replace(record, base_local=None, base_remote=None)

@@ -259,3 +259,53 @@ async def test_an_old_copy_does_not_take_the_place_of_a_file_with_a_new_name(
         assert w.mails() == []
         assert made.item.values["location"]["displayName"] == "Hall"
         assert b"Hall" in (w.folder / "renamed.ics").read_bytes()
+
+
+@pytest.mark.parametrize("left", ["", "BEGIN:VCALENDAR\r\n", "as it was"])
+async def test_a_file_that_broke_and_got_another_name_is_not_deleted(
+    tmp_path: Path, left: str
+) -> None:
+    """What is left of it says no UID; its meeting stays, and is told of once it can be read."""
+    send = MailPolicy("send", "send", "send", "send")
+    async with world(tmp_path, mail=send) as w:
+        guest = {"emailAddress": {"address": "bob@example.org"}, "type": "required"}
+        body = event("Plan", "2026-03-05T10:00:00", "2026-03-05T11:00:00")
+        w.box.create(w.calendar, body | {"attendees": [guest]})
+        assert await w.code() == 0
+        w.clock.advance(7 * 86400)
+        file = w.path("Plan")
+        whole = file.read_bytes()
+        other = w.folder / "other.ics"
+        if left == "as it was":
+            # A program that writes anew and renames leaves another file on the disk.
+            other.write_bytes(whole[: whole.index(b"UID:")])
+            file.unlink()
+        else:
+            file.write_bytes(left.encode())
+            file.rename(other)
+
+        assert await w.code() == 4
+        assert await w.code() == 4
+
+        assert (w.mails(), w.subjects()) == ([], [])
+        assert len(w.box.items(w.calendar)) == 1
+        [problem] = await w.store.problems()
+        assert (problem.kind, problem.file) == ("unreadable", "other.ics")
+        other.write_bytes(whole.replace(b"SUMMARY:Plan", b"SUMMARY:Planned"))
+        assert await w.code() == 0
+        assert [one.values["subject"] for one in w.box.items(w.calendar)] == ["Planned"]
+
+
+async def test_a_broken_file_does_not_stand_for_one_that_was_deleted(tmp_path: Path) -> None:
+    """Another program's half of a file: what it would be is not known, and the deletion goes."""
+    async with world(tmp_path) as w:
+        for name in ("A", "B"):
+            w.box.create(w.calendar, event(name, "2026-03-05T10:00:00", "2026-03-05T11:00:00"))
+        assert await w.code() == 0
+        w.clock.advance(7 * 86400)
+        (w.folder / "new.ics").write_bytes(b"BEGIN:VCALENDAR\r\nX-MINE:1\r\n")
+        w.path("A").unlink()
+
+        assert await w.code() == 4
+
+        assert [one.values["subject"] for one in w.box.items(w.calendar)] == ["B"]

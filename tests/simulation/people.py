@@ -386,13 +386,14 @@ class People:
         return True
 
     def _local_twin(self, step: Step, here: Installation) -> bool:
-        """A copy of the file, UID and all."""
+        """A copy of the file, UID and all; a new event where it is seen after the file went."""
         found = self._found(step, here)
         if found is None:
             return False
         here.folder(found[0]).save(f"z-twin-{step.number}.ics", found[2])
         thing = self.model.things[step.item]
         thing.loose = thing.twins = True
+        thing.mailing += 1
         return True
 
     def _local_truncate(self, step: Step, here: Installation) -> bool:

@@ -511,3 +511,27 @@ def test_a_persons_decision_for_the_file_may_mail() -> None:
         Step(53, "here", "sync", 0, 1, (Hook(40, Step(58, "person", "local", extra=2)),)),
         settings={"conflict": "ask"},
     )
+
+
+def test_a_meeting_that_goes_before_it_was_agreed_on_anew_is_not_made_again() -> None:
+    """The state was lost, and the conflict waits: whoever was invited would be so once more."""
+    _well(
+        Step(13, "remote", "create", 13, 304),
+        Step(17, "here", "sync", extra=1),
+        Step(18, "here", "edit", 13, 36),
+        Step(21, "here", "forget", 4, 379),
+        Step(28, "here", "sync", extra=3),
+        Step(33, "here", "sync", 0, 3, (Hook(30, Step(34, "remote", "delete", 13, 659)),)),
+        settings={"conflict": "local", "mail": ("send", "never", "never", "hold")},
+    )
+
+
+def test_a_file_that_is_cut_short_and_renamed_ends_no_meeting() -> None:
+    """Nothing of it says whose it is but its beginning."""
+    _well(
+        Step(1, "remote", "create", 1, 619),
+        Step(7, "here", "sync"),
+        Step(15, "here", "truncate", 1, 608),
+        Step(36, "here", "sync", 0, 0, (Hook(3, Step(37, "here", "rename", 1, 181)),)),
+        settings={"mail": "send"},
+    )

@@ -445,7 +445,8 @@ class StateStore(Protocol):
         """
         Where files of UIDs were new after all that is known of them in a calendar.
 
-        By the order of the history, since clocks may be wrong.
+        By the order of the history, since clocks may be wrong; what was asked for by a command says
+        nothing of a file.
         """
 
     async def history(self, uid: Uid | None, most: int) -> list[HistoryRecord]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NewType
+from typing import Any, Final, Literal, NewType, get_args
 
 import msgspec
 
@@ -29,6 +29,7 @@ from syncd.core.ids import (
 )
 
 __all__ = [
+    "WISHES",
     "AccountRecord",
     "AddHistory",
     "CalendarKey",
@@ -211,6 +212,7 @@ class Doubt:
 
 
 WishKind = Literal["respond", "cancel", "forward", "snooze", "dismiss"]
+WISHES: Final[tuple[WishKind, ...]] = get_args(WishKind)
 """What a person may ask for by a command; an answer also comes of an edited file."""
 
 EntryKind = Literal["create", "patch", "delete", "delete-occurrence"] | WishKind

@@ -27,6 +27,7 @@ from syncd.core.errors import DiskTrouble, StateError, SyncdError
 from syncd.core.ids import AccountName, FileName, Fingerprint, GraphId, ProblemId, RoundId, Uid
 from syncd.core.pauses import later_end
 from syncd.core.state import (
+    WISHES,
     AccountRecord,
     AddHistory,
     CalendarKey,
@@ -664,9 +665,10 @@ class Store:
                     "SELECT DISTINCT h.uid, h.calendar FROM history h"
                     f" WHERE h.uid IN ({marks}) AND h.what = 'create' AND h.side = 'local'"
                     " AND h.number > (SELECT coalesce(max(o.number), 0) FROM history o"
-                    " WHERE o.uid = h.uid AND o.calendar = ?)"
+                    " WHERE o.uid = h.uid AND o.calendar = ?"
+                    f" AND o.what NOT IN ({','.join('?' * len(WISHES))}))"
                 )
-                for uid, calendar in self._conn.execute(sql, (*part, source)):
+                for uid, calendar in self._conn.execute(sql, (*part, source, *WISHES)):
                     found.setdefault(Uid(uid), set()).add(CalendarKey(calendar))
             return found
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from syncd.core.ids import GraphId
+from syncd.core.ids import FileName, GraphId
 from syncd.core.owner import Owner
 from syncd.core.rules import Rules
 from syncd.core.state import CalendarKey, CalendarRecord
@@ -61,7 +61,8 @@ class Bench:
     `denied`: since when the service has said 404 of events that it had a moment ago, on the
     monotonic clock; the same from round to round. `comparing`: whether what is read now is known
     already, unless something went wrong before. `versions`: of series in a view without delta
-    rounds, as the last round read them; the same from round to round as well.
+    rounds, as the last round read them; the same from round to round as well. `swept`: what killed
+    swaps had left of some files, until it is settled.
     """
 
     remote: Remote
@@ -77,6 +78,7 @@ class Bench:
     denied: dict[GraphId, float] = field(default_factory=dict)
     versions: dict[GraphId, str] = field(default_factory=dict)
     comparing: bool = False
+    swept: dict[FileName, bytes] = field(default_factory=dict)
 
     def received(self, *, news: bool) -> None:
         """Count an event that was read; `news`: it is not as the store has it."""

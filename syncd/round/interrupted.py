@@ -20,22 +20,36 @@ from syncd.core.state import Change, HistoryRecord, ItemRecord, PutItem
 from syncd.core.wire.graph import decode_event, read_item
 from syncd.core.wire.ics_read import FileItem, read
 from syncd.core.wire.ics_write import local_view
+from syncd.ports import ReplaceFile
 from syncd.round.desk import Bench
 from syncd.round.look import LocalState
 
 __all__ = ["settle_interrupted"]
 
 
-async def settle_interrupted(bench: Bench, local: LocalState) -> None:
-    """Move the bases of changed files whose last swap was done and never recorded."""
+async def settle_interrupted(bench: Bench, local: LocalState) -> bool:
+    """
+    Move the bases of changed files whose last swap was done and never recorded.
+
+    What the swap took out is put back where it is a save that nobody had read yet; whether it was:
+    then that file is another matter, for the next round.
+    """
     records = await bench.store.items(bench.key, local.files)
     changes: list[Change] = []
+    returns: list[ReplaceFile] = []
     for uid, record in records.items():
         if record.content and record.graph_id is not None and record.projection >= PROJECTION:
-            meant = await _meant(bench, record)
-            if meant and _shows(local.files[uid].data, record.content, meant):
+            meant, seen = await _meant(bench, record), local.files[uid]
+            newer = bench.swept.get(seen.name)
+            if meant == seen.data and newer not in (None, meant, record.content):
+                returns.append(ReplaceFile(seen.name, newer, seen.fingerprint))
+                del local.files[uid]
+            elif meant and _shows(seen.data, record.content, meant):
                 changes += await _as_written(bench, record, meant)
     await bench.store.commit(bench.key, changes)
+    bench.swept.clear()
+    await bench.folder.work(returns)
+    return bool(returns)
 
 
 async def _meant(bench: Bench, record: ItemRecord) -> bytes:

@@ -102,7 +102,7 @@ async def run_round(
         local, moves = await look_again()
     if local.whole:
         # Otherwise nothing moved on either side: such a round costs the same for any size.
-        await settle_interrupted(bench, local)
+        report.again |= await settle_interrupted(bench, local)
         await _reconcile(bench, local, moves, round_, report)
     if report.trouble is None:
         wishes = await carry_out(bench, round_, report.waiting)

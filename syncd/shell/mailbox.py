@@ -23,7 +23,7 @@ from syncd.core.delta import NO_IDS
 from syncd.core.errors import BadAnswer, ExitCode, StateError, SyncdError
 from syncd.core.guard import DeletionLimit
 from syncd.core.history import FOUND
-from syncd.core.ids import AccountName, CalendarId, GraphId, Uid
+from syncd.core.ids import AccountName, CalendarId, FileName, GraphId, Uid
 from syncd.core.mail import MailPolicy
 from syncd.core.names import folded, folder_name
 from syncd.core.owner import Owner
@@ -125,7 +125,7 @@ class Mailbox:
         self._make_folder = make_folder
         self._observe = observe
         self._dialect = dialect_of(account.user_id, is_group=account.user_kind == "group")
-        self._swept: set[CalendarKey] = set()
+        self._swept: dict[CalendarKey, dict[FileName, bytes]] = {}
         self._denied: dict[CalendarKey, dict[GraphId, float]] = {}
         self._versions: dict[CalendarKey, dict[GraphId, str]] = {}
         self._exported: set[CalendarKey] = set()
@@ -532,6 +532,7 @@ class Mailbox:
             rules=rules_of(settings),
             observe=self._observe,
             denied=self._denied.setdefault(calendar.key, {}),
+            swept=self._swept.get(calendar.key, {}),
             versions=self._versions.setdefault(calendar.key, {}),
         )
 
@@ -701,7 +702,7 @@ class Mailbox:
             kept = [self._orphan_record(bench, one) for one in orphans]
             await self._store.commit(bench.key, [AddHistory(one) for one in kept])
             await bench.folder.discard(orphans)
-        self._swept.add(bench.key)
+        self._swept[bench.key] = bench.swept = {one.name: one.data for one in orphans}
 
     def _orphan_record(self, bench: Bench, orphan: Orphan) -> HistoryRecord:
         uid = Uid(quick_uid(orphan.data) or f"file:{orphan.name}")

@@ -392,6 +392,18 @@ def test_an_edit_of_a_file_that_a_kill_left_swapped_counts() -> None:
         assert run.world.installations["here"].problems() == []
 
 
+def test_a_save_that_a_killed_swap_took_out_is_the_file_again() -> None:
+    """It came between the plan and the swap: no round had read it, and nothing wrote it back."""
+    _well(
+        Step(4, "here", "create", 4, 980),
+        Step(5, "here", "sync"),
+        Step(7, "remote", "edit", 4, 329),
+        Step(
+            8, "here", "sync", 0, 0, (Hook(38, Step(12, "here", "edit", 4, 427)), Hook(42, "kill"))
+        ),
+    )
+
+
 def test_what_a_kill_left_swapped_is_no_rival_of_what_came_since() -> None:
     """Nobody edited the file: what the service says next simply comes."""
     runs = [run for at in range(20, 40) if (run := _killed_as_it_swapped(at))]
@@ -534,4 +546,16 @@ def test_a_file_that_is_cut_short_and_renamed_ends_no_meeting() -> None:
         Step(15, "here", "truncate", 1, 608),
         Step(36, "here", "sync", 0, 0, (Hook(3, Step(37, "here", "rename", 1, 181)),)),
         settings={"mail": "send"},
+    )
+
+
+def test_an_edit_in_outlook_follows_a_moved_file_of_which_something_was_asked() -> None:
+    """The reminder was put off of the event that the file had left."""
+    _well(
+        Step(1, "here", "create", 1, 86),
+        Step(13, "here", "copy", 1, 982),
+        Step(14, "here", "sync", extra=3),
+        Step(21, "remote", "edit", 13, 11),
+        Step(30, "here", "wish", 13, 12),
+        Step(31, "here", "move", 13, 762),
     )

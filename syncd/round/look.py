@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from syncd.core.ids import FileName, Uid
 from syncd.core.lines import Unreadable
@@ -41,7 +41,8 @@ class LocalState:
 
     `missing` are known UIDs whose file is gone and that turned up under no other name here, in two
     looks; `absent` those of the last look alone, of which some may only just have gone;
-    `whole` is False when the folder was not looked at.
+    `whole` is False when the folder was not looked at. `doubtful` are missing ones whose file may
+    be there, with a name and a text that do not tell.
     """
 
     standing: str = "ours"
@@ -50,6 +51,7 @@ class LocalState:
     broken: dict[Uid, tuple[FileSeen, Unreadable]] = field(default_factory=dict)
     missing: set[Uid] = field(default_factory=set)
     absent: set[Uid] = field(default_factory=set)
+    doubtful: set[Uid] = field(default_factory=set)
     renamed: dict[Uid, FileName] = field(default_factory=dict)
     loose: list[Problem] = field(default_factory=list)
     restamped: list[Restamp] = field(default_factory=list)
@@ -75,31 +77,13 @@ async def read_folder(bench: Bench, look: FolderLook) -> LocalState:
     names = await bench.store.uids_of_files(
         bench.key, [*look.missing, *(one.seen.name for one in files)]
     )
-    cut_off = [one for one in files if one.trouble is not None and one.uid not in records]
-    if cut_off and look.missing:
-        gone = await bench.store.items(bench.key, [names[one] for one in look.missing & set(names)])
-        records |= gone
-        names = _whose(cut_off, gone.values()) | names
-    files = _by_claim(files, records, await _copies(bench) if files else set())
-    _sort_files(bench, state, files, records, names, look.missing)
+    listed = await bench.store.problems(bench.key, subject="*files") if files else []
+    copies = {one.file for one in listed if one.code == "duplicate-uid"}
+    _sort_files(bench, state, _by_claim(files, records, copies), records, names, look.missing)
     _sort_missing(state, names, look.missing)
+    _sort_remains(state, listed)
     _sort_trouble(bench, state, look, names)
     return state
-
-
-def _whose(files: Sequence[_File], gone: Iterable[ItemRecord]) -> dict[FileName, Uid]:
-    """
-    Files that lost their UID and got another name as well: by what is left of them.
-
-    It is the same file on the disk, or holds the beginning of what was last read.
-    """
-    return {
-        one.seen.name: item.uid
-        for item in gone
-        for one in files
-        if (item.stat is not None and item.stat.inode == one.seen.stat.inode)
-        or (one.seen.data and item.content.startswith(one.seen.data))
-    }
 
 
 def _behind_the_stat(look: FolderLook, known: Mapping[FileName, KnownFile]) -> int:
@@ -123,6 +107,7 @@ def _read_head(bench: Bench, seen: FileSeen) -> _File:
 
 
 _NO_UID = frozenset({"several-uids", "no-uid", "not-an-event"})
+_REMAINS = frozenset({"empty-file", "parse-error", "encoding", "no-event"})
 
 
 def _sort_files(
@@ -160,12 +145,6 @@ def _sort_files(
         else:
             # The file is there, so its event was not deleted, whatever stands in it by now.
             state.broken[uid] = one.seen, Unreadable("not-an-event", 0, reason)
-
-
-async def _copies(bench: Bench) -> set[str]:
-    """The files that are listed as others of a UID."""
-    listed = await bench.store.problems(bench.key, subject="*files")
-    return {one.file for one in listed if one.code == "duplicate-uid"}
 
 
 def _by_claim(
@@ -269,6 +248,27 @@ def _sort_missing(
         former = names.get(seen.name)
         if former is not None and former != uid and former not in found:
             state.missing.add(former)
+
+
+def _sort_remains(state: LocalState, listed: Sequence[Problem]) -> None:
+    """
+    A file that broke and got another name as well may be any of those that went as it came.
+
+    They are kept with it on the list, and are no deletions as long as it cannot be read.
+    """
+    before = {one.file: one for one in listed}
+    for at, one in enumerate(state.loose):
+        if one.code not in _REMAINS or one.uid is not None:
+            continue
+        known = before.get(one.file)
+        went = {Uid(item["uid"]) for item in known.items} if known is not None else state.missing
+        if still := went & state.missing:
+            items = tuple({"uid": uid} for uid in sorted(still))
+            hint = (
+                f"{one.hint} It may be a file that is missing: its event is left alone till then."
+            )
+            state.loose[at] = replace(one, items=items, hint=hint)
+            state.doubtful |= still
 
 
 def _sort_trouble(

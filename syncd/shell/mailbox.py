@@ -730,9 +730,11 @@ class Mailbox:
                 known = {at: one for at, one in known.items() if not seen.misses(at, uid)}
                 now = _elsewhere(found.get(uid, {}), key, new)
                 # Where it is held the event stays, and while not every folder could be searched.
-                if not all(now.values()) or (known and not any(known.values())) or not seen.whole:
+                arrived = [at for at, followed in (known | now).items() if followed]
+                held = not all(now.values()) or (known and not any(known.values()))
+                if held or not seen.whole or (uid in seen.states[key].doubtful and not arrived):
                     away.add(uid)
-                elif arrived := [at for at, followed in (known | now).items() if followed]:
+                elif arrived:
                     done[uid] = arrived[0]
             elsewhere = set[Uid]().union(*(uids for at, uids in seen.absent.items() if at != key))
             here = set[Uid]()

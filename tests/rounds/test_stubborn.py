@@ -296,8 +296,24 @@ async def test_a_file_that_broke_and_got_another_name_is_not_deleted(
         assert [one.values["subject"] for one in w.box.items(w.calendar)] == ["Planned"]
 
 
-async def test_a_broken_file_does_not_stand_for_one_that_was_deleted(tmp_path: Path) -> None:
-    """Another program's half of a file: what it would be is not known, and the deletion goes."""
+async def test_a_broken_file_that_was_there_stands_for_none_that_is_deleted(tmp_path: Path) -> None:
+    """Another program's half of a file, listed before: the deletion goes."""
+    async with world(tmp_path) as w:
+        for name in ("A", "B"):
+            w.box.create(w.calendar, event(name, "2026-03-05T10:00:00", "2026-03-05T11:00:00"))
+        assert await w.code() == 0
+        w.clock.advance(7 * 86400)
+        (w.folder / "new.ics").write_bytes(b"BEGIN:VCALENDAR\r\nX-MINE:1\r\n")
+        assert await w.code() == 4
+        w.path("A").unlink()
+
+        assert await w.code() == 4
+
+        assert [one.values["subject"] for one in w.box.items(w.calendar)] == ["B"]
+
+
+async def test_what_went_as_a_broken_file_came_goes_when_that_file_does(tmp_path: Path) -> None:
+    """Nobody knows whether it was its own; who takes it away as well means both."""
     async with world(tmp_path) as w:
         for name in ("A", "B"):
             w.box.create(w.calendar, event(name, "2026-03-05T10:00:00", "2026-03-05T11:00:00"))
@@ -305,7 +321,13 @@ async def test_a_broken_file_does_not_stand_for_one_that_was_deleted(tmp_path: P
         w.clock.advance(7 * 86400)
         (w.folder / "new.ics").write_bytes(b"BEGIN:VCALENDAR\r\nX-MINE:1\r\n")
         w.path("A").unlink()
-
         assert await w.code() == 4
+        assert len(w.box.items(w.calendar)) == 2
+        [problem] = await w.store.problems()
+        assert len(problem.items) == 1
+        (w.folder / "new.ics").unlink()
+
+        assert await w.code() == 0
 
         assert [one.values["subject"] for one in w.box.items(w.calendar)] == ["B"]
+        assert await w.store.problems() == []

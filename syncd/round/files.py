@@ -18,6 +18,7 @@ from syncd.core.state import (
     NameItem,
     NoTodo,
     PutItem,
+    Todo,
 )
 from syncd.ports import (
     Displaced,
@@ -78,11 +79,16 @@ def _announced(plans: Iterable[ItemPlan]) -> list[Change]:
 
     Without them, an edit of a file that a kill left unrecorded would have no base: the service's
     version would win although nobody touched it, and an event deleted meanwhile would be made anew.
+    What has no name is missed by no look: that it is still to be made has to be noted.
     """
     return [
-        PutItem(replace(plan.after_file, file=None, fingerprint=None, stat=None))
+        change
         for plan in plans
         if plan.after_file is not None and _is_announced(plan)
+        for change in (
+            PutItem(replace(plan.after_file, file=None, fingerprint=None, stat=None)),
+            Todo(plan.uid),
+        )
     ]
 
 

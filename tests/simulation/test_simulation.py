@@ -559,3 +559,15 @@ def test_an_edit_in_outlook_follows_a_moved_file_of_which_something_was_asked() 
         Step(30, "here", "wish", 13, 12),
         Step(31, "here", "move", 13, 762),
     )
+
+
+@pytest.mark.parametrize("at", range(28, 36))
+def test_a_deleted_file_that_was_to_be_back_is_back_after_a_kill(at: int) -> None:
+    """The item had no name by then, so that no look could miss its file."""
+    _well(
+        Step(3, "remote", "create", 3, 109),
+        Step(4, "here", "sync", extra=2),
+        Step(38, "here", "delete", 3, 541),
+        Step(39, "here", "sync", 0, 0, (Hook(at, "kill"),)),
+        settings={"direction": "pull"},
+    )

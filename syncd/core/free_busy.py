@@ -85,6 +85,10 @@ class Hours(msgspec.Struct, frozen=True):
     zone: str = ""
     offset_min: Annotated[int, msgspec.Meta(gt=-1440, lt=1440)] = 0
 
+    def __str__(self) -> str:
+        clock = self.zone or f"UTC{self.offset_min:+} min"
+        return f"{_spans(self.days)} {self.opens:%H:%M}-{self.closes:%H:%M} ({clock})".lstrip()
+
     def cover(self, at: datetime) -> bool:
         """Whether an aware time lies within them."""
         local = at.astimezone(self._clock()).replace(tzinfo=None)
@@ -99,6 +103,16 @@ class Hours(msgspec.Struct, frozen=True):
     def _clock(self) -> tzinfo:
         zone = windows_zone(self.zone) if self.zone else None
         return zone_info(zone) if zone else timezone(timedelta(minutes=self.offset_min))
+
+
+_DAY_NAMES: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def _spans(days: tuple[int, ...]) -> str:
+    """Days of the week, three or more in a row as a span."""
+    if len(days) > 2 and days == tuple(range(days[0], days[0] + len(days))):
+        return f"{_DAY_NAMES[days[0]]}-{_DAY_NAMES[days[-1]]}"
+    return " ".join(_DAY_NAMES[one] for one in days)
 
 
 class Taken(msgspec.Struct, frozen=True, omit_defaults=True):

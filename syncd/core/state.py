@@ -8,7 +8,7 @@ transaction. Nothing here knows SQL.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, NewType, get_args
 
@@ -27,6 +27,7 @@ from syncd.core.ids import (
     TransactionId,
     Uid,
 )
+from syncd.core.mailbox_settings import MailboxSettings
 
 __all__ = [
     "WISHES",
@@ -82,7 +83,7 @@ Phase = Literal["new", "import", "recovery", "live"]
 
 @dataclass(frozen=True, slots=True)
 class AccountRecord:
-    """What was learnt of a mailbox: who it is, its zone, when that was asked."""
+    """What was learnt of a mailbox: who it is, its zone and settings, when that was asked."""
 
     name: AccountName
     user_id: str
@@ -91,6 +92,7 @@ class AccountRecord:
     identified_at: datetime | None
     listed_at: datetime | None
     export_dir: str
+    settings: MailboxSettings = field(default_factory=MailboxSettings)
 
 
 @dataclass(frozen=True, slots=True)

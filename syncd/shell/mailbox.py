@@ -188,13 +188,15 @@ class Mailbox:
                 f"account {self.account.name!r} is signed in to another mailbox than before",
                 hint="Sign in as before, or give the other mailbox an account name of its own.",
             )
-        asked = self._dialect.mailbox_zone()
-        zone = self._dialect.read_zone(await self._remote.read(asked)) if asked else ""
+        zone, settings = "", record.settings
+        if asked := self._dialect.mailbox_settings():
+            zone, settings = self._dialect.read_settings(await self._remote.read(asked))
         record = replace(
             record,
             user_id=identity.user_id,
             addresses=identity.addresses,
             zone=zone or record.zone,
+            settings=settings,
             identified_at=now,
         )
         await self._store.put_account(record)

@@ -156,3 +156,9 @@ def m004_mail_in_history(db: Database) -> None:
 def m005_field_times(db: Database) -> None:
     """When fields of an event were seen to change, for the policy that asks which is newer."""
     _run(db, "ALTER TABLE remote ADD COLUMN field_times TEXT NOT NULL DEFAULT '';\n")
+
+
+@MIGRATIONS()
+def m006_mailbox_settings(db: Database) -> None:
+    """Working hours and formats of a mailbox, for reading offline."""
+    _run(db, "ALTER TABLE account ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';\n")

@@ -21,6 +21,7 @@ from syncd.core.ids import (
     TransactionId,
     Uid,
 )
+from syncd.core.mailbox_settings import MailboxSettings
 from syncd.core.state import (
     AccountRecord,
     CalendarKey,
@@ -95,6 +96,7 @@ def account_of(row: sqlite3.Row) -> AccountRecord:
         instant_of(row["identified_at"]),
         instant_of(row["listed_at"]),
         row["export_dir"],
+        msgspec.json.decode(row["settings"], type=MailboxSettings),
     )
 
 

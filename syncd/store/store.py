@@ -303,13 +303,15 @@ class Store:
             rows.text_of(account.identified_at),
             rows.text_of(account.listed_at),
             account.export_dir,
+            _encode(account.settings).decode(),
         )
         sql = (
             "INSERT INTO account (name, user_id, addresses, zone, identified_at, listed_at,"
-            " export_dir) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
+            " export_dir, settings) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET"
             " user_id = excluded.user_id, addresses = excluded.addresses, zone = excluded.zone,"
             " identified_at = excluded.identified_at, listed_at = excluded.listed_at,"
-            " export_dir = excluded.export_dir"
+            " export_dir = excluded.export_dir, settings = excluded.settings"
         )
         await self._execute(sql, values)
 

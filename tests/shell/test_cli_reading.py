@@ -74,6 +74,18 @@ class TestAgenda:
         assert str(TOMORROW) in out
         assert "Stand-up" in out
 
+    def test_days_and_times_are_written_as_in_outlook(self, here: World) -> None:
+        """The mailbox's own formats, also offline."""
+        here.mailbox.folders.settings |= {"dateFormat": "d.M.yyyy", "timeFormat": "h:mm tt"}
+        start = {"dateTime": f"{TOMORROW}T13:05:00", "timeZone": "UTC"}
+        here.event("Stand-up", start=start, end=start | {"dateTime": f"{TOMORROW}T14:00:00"})
+        here.syncd("sync")
+
+        out = here.syncd("agenda", "--from", str(TOMORROW)).out
+
+        assert f"{TOMORROW.day}.{TOMORROW.month}.{TOMORROW.year}" in out
+        assert "1:05 PM-2:00 PM" in out
+
     @pytest.mark.parametrize(
         "arguments",
         [

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -145,6 +146,34 @@ class TestCheck:
         for subject in ("configuration", "state folder", "export folder", "login", "zone", "clock"):
             assert subject in done.out
         assert "FAIL" not in done.out
+
+    def test_what_the_mailbox_says_of_days(self, here: World) -> None:
+        """Zone, working hours and formats are Outlook's own; nothing of them is configured."""
+        done = here.syncd("check")
+
+        assert (
+            "ok    work: settings: works Mon-Fri 08:00-17:00 (UTC); writes yyyy-MM-dd HH:mm"
+            in done.out
+        )
+
+    @pytest.mark.parametrize(
+        ("said", "text"),
+        [
+            ({"workingHours": 7, "dateFormat": 5}, "tells no working hours; writes HH:mm"),
+            (
+                {"workingHours": None, "dateFormat": "", "timeFormat": None},
+                "tells no working hours",
+            ),
+        ],
+    )
+    def test_a_mailbox_that_says_odd_things_of_days(
+        self, here: World, said: dict[str, Any], text: str
+    ) -> None:
+        """Nothing of a sync hangs on them."""
+        here.mailbox.folders.settings |= said
+
+        assert f"work: settings: {text}\n" in here.syncd("check").out
+        assert here.syncd("sync").code == 0
 
     def test_no_token(self, here: World) -> None:
         """An account that gets no token exits with 3."""

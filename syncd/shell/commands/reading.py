@@ -25,6 +25,7 @@ from syncd.shell.commands.completing import offering
 
 if TYPE_CHECKING:
     from syncd.core.event import Event, Item, When
+    from syncd.core.mailbox_settings import MailboxSettings
     from syncd.core.recurrence import Recurrence
     from syncd.core.search import Query
     from syncd.core.state import CalendarRecord, ItemRecord
@@ -259,11 +260,12 @@ async def _agenda(config: Config, first: date, last: date, *, as_json: bool) -> 
             for account in config.accounts.values()
             for one in await _moments(store, account, first, last)
         ]
+        settings = await _settings(store, config)
     found.sort(key=lambda one: one[2].order)
     if as_json:
         print_json([_moment_to_json(*one) for one in found])
     else:
-        _print_agenda(found)
+        _print_agenda(found, settings)
     return ExitCode.OK
 
 
@@ -299,6 +301,15 @@ def _told_by_file(record: ItemRecord) -> Item | None:
     return told.item if isinstance(told, FileItem) else None
 
 
+async def _settings(store: Store, config: Config) -> MailboxSettings:
+    """How days and times are written: as the first mailbox has it that tells."""
+    from syncd.core.mailbox_settings import MailboxSettings
+
+    known = [await store.account(name) for name in config.accounts]
+    told = (one.settings for one in known if one is not None and one.settings.date_format)
+    return next(told, MailboxSettings())
+
+
 async def _zone(store: Store, account: Account) -> tzinfo:
     """The mailbox's zone; this machine's where that is not known."""
     from syncd.core.zones import windows_zone, zone_info
@@ -331,34 +342,40 @@ def _moment_to_json(calendar: CalendarRecord, record: ItemRecord, moment: Moment
     }
 
 
-def _print_agenda(found: Iterable[Found]) -> None:
+def _print_agenda(found: Iterable[Found], settings: MailboxSettings) -> None:
     from itertools import groupby
 
+    from syncd.core.mailbox_settings import shown_day
     from syncd.shell.output import say, table
 
     days = groupby(found, key=lambda one: one[2].start.date())
     empty = True
     for day, group in days:
         empty = False
-        say(f"{day:%A} {day}", "bold")
-        table(("", "", "", ""), [_agenda_row(*one) for one in group])
+        say(f"{day:%A} {shown_day(day, settings.date_format)}", "bold")
+        table(("", "", "", ""), [_agenda_row(*one, settings) for one in group])
     if empty:
         say("Nothing.")
 
 
-def _agenda_row(calendar: CalendarRecord, record: ItemRecord, moment: Moment) -> tuple[str, ...]:
+def _agenda_row(
+    calendar: CalendarRecord, record: ItemRecord, moment: Moment, settings: MailboxSettings
+) -> tuple[str, ...]:
     event = moment.event
     summary = f"{event.subject or '(no subject)'}{' (cancelled)' if event.is_cancelled else ''}"
-    return (f"  {_times(moment)}", summary, event.location, calendar.name)
+    return (f"  {_times(moment, settings)}", summary, event.location, calendar.name)
 
 
-def _times(moment: Moment) -> str:
+def _times(moment: Moment, settings: MailboxSettings) -> str:
+    from syncd.core.mailbox_settings import shown_day, shown_time
+
+    first, last = moment.start.date(), moment.end.date()
     if moment.all_day:
-        last = moment.end.date() - timedelta(days=1)
-        return "all day" if last <= moment.start.date() else f"until {last}"
-    if moment.start.date() == moment.end.date():
-        return f"{moment.start:%H:%M}-{moment.end:%H:%M}"
-    return f"{moment.start:%H:%M}-{moment.end:%m-%d %H:%M}"
+        last -= timedelta(days=1)
+        return "all day" if last <= first else f"until {shown_day(last, settings.date_format)}"
+    start, end = (shown_time(at, settings.time_format) for at in (moment.start, moment.end))
+    day = "" if first == last else f"{shown_day(last, settings.date_format)} "
+    return f"{start}-{day}{end}"
 
 
 # --- search --------------------------------------------------------------------------------------
@@ -392,11 +409,12 @@ async def _search(config: Config, query: Query, *, as_json: bool) -> int:
                 for account in config.accounts.values()
                 for one in await _found(store, account, query)
             ]
+        settings = await _settings(store, config)
     found.sort(key=lambda one: one[2].order)
     if as_json:
         print_json([_moment_to_json(*one) for one in found])
     else:
-        _print_agenda(found)
+        _print_agenda(found, settings)
     return ExitCode.OK
 
 

@@ -24,6 +24,7 @@ from syncd.shell.config_model import APPLICATION_METHODS, AuthMethod
 from syncd.shell.toml_text import toml_text
 
 if TYPE_CHECKING:
+    from syncd.core.mailbox_settings import MailboxSettings
     from syncd.ports import Pauses
     from syncd.shell.config_model import Account, Config
 
@@ -404,9 +405,11 @@ async def _service(config: Config, account: Account) -> AsyncIterator[Finding]:
             identity = dialect.read_identity(await remote.read(dialect.identity()))
             addresses = ", ".join(identity.addresses) or identity.user_id
             yield Finding(f"{account.name}: service", f"{account.base_url} knows {addresses}")
-            asked = dialect.mailbox_zone()
+            asked = dialect.mailbox_settings()
             if asked is not None:
-                yield _zone(account, dialect.read_zone(await remote.read(asked)))
+                zone, settings = dialect.read_settings(await remote.read(asked))
+                yield _zone(account, zone)
+                yield _settings(account, settings)
             rows, _ = dialect.read_calendars(await remote.read(dialect.calendars()))
             yield Finding(f"{account.name}: calendars", ", ".join(row.name or "" for row in rows))
         except SyncdError as error:
@@ -432,6 +435,14 @@ def _zone(account: Account, zone: str) -> Finding:
         hint = "All-day events are placed in UTC. Set a time zone in the mailbox's settings."
         return Finding(subject, "the mailbox does not tell", hint=hint)
     return Finding(subject, zone)
+
+
+def _settings(account: Account, settings: MailboxSettings) -> Finding:
+    """What `agenda` and `find-time` go by."""
+    formats = [one for one in (settings.date_format, settings.time_format) if one]
+    hours = f"works {settings.hours}" if settings.hours is not None else "tells no working hours"
+    text = f"{hours}; writes {' '.join(formats)}" if formats else hours
+    return Finding(f"{account.name}: settings", text)
 
 
 def _skew(account: Account, skew_s: float | None) -> Finding:

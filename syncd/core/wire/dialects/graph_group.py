@@ -56,7 +56,7 @@ class GraphGroup(GraphV1):
         """Its id; nobody's own addresses are its. Raises BadAnswer, RefusedByService."""
         return IdentityAnswer(decoded(answer, _Group, "group").id, ())
 
-    def mailbox_zone(self) -> Request | None:
+    def mailbox_settings(self) -> Request | None:
         """None: it has no settings."""
         return None
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeVar, get_args
 from urllib.parse import quote
 
@@ -19,7 +19,8 @@ import msgspec
 
 from syncd.core.errors import BadAnswer
 from syncd.core.event import FIRST_YEAR, LAST_YEAR, Attendee, ShowAs, one_line
-from syncd.core.free_busy import Availability, Hours, Taken
+from syncd.core.free_busy import Availability, Taken
+from syncd.core.wire.dialects.graph_hours import WorkingHours, read_hours
 from syncd.core.wire.dialects.graph_v1 import GraphV1
 from syncd.core.wire.exchange import Answer, Request
 from syncd.core.zones import UTC_ZONE, WindowsZone, instant, wall_time, windows_zone
@@ -62,7 +63,6 @@ _HEADERS: Final[Mapping[str, str]] = {
     "Content-Type": "application/json",
     "Prefer": 'outlook.timezone="UTC"',
 }
-_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _STATUSES: Final[Mapping[str, ShowAs]] = {one.casefold(): one for one in get_args(ShowAs)}
 # msgspec's own, and what it lets through: a text that is no UTF-8, brackets without end.
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -164,19 +164,6 @@ class _ScheduleItem(_Slot, rename="camel"):
     is_private: bool | None = False
 
 
-class _HoursZone(msgspec.Struct, rename="camel"):
-    name: str | None = ""
-    bias: int | None = None
-    daylight_offset: dict[str, Any] | None = None
-
-
-class _WorkingHours(msgspec.Struct, rename="camel"):
-    days_of_week: list[str] | None = None
-    start_time: str | None = None
-    end_time: str | None = None
-    time_zone: _HoursZone | None = None
-
-
 class _ScheduleError(msgspec.Struct, rename="camel"):
     message: str | None = ""
     response_code: str | None = ""
@@ -186,7 +173,7 @@ class _Schedule(msgspec.Struct, rename="camel"):
     schedule_id: str | None = ""
     availability_view: str | None = None
     schedule_items: list[_ScheduleItem] | None = None
-    working_hours: _WorkingHours | None = None
+    working_hours: WorkingHours | None = None
     error: _ScheduleError | None = None
 
 
@@ -439,7 +426,7 @@ def _availability(bare: Availability, said: _Schedule | None) -> Availability:
         bare,
         view=said.availability_view[:cells],
         entries=tuple(_taken(one) for one in (said.schedule_items or ())[:MOST_ENTRIES]),
-        hours=_hours(said.working_hours),
+        hours=read_hours(said.working_hours),
     )
 
 
@@ -457,35 +444,6 @@ def _taken(item: _ScheduleItem) -> Taken:
         _text(item.location),
         bool(item.is_private),
     )
-
-
-def _hours(said: _WorkingHours | None) -> Hours | None:
-    """Working hours, None where they are not told or in a clock that nobody here can read."""
-    if said is None or said.start_time is None or said.end_time is None:
-        return None
-    names = {day.casefold() for day in said.days_of_week or ()}
-    days = tuple(number for number, name in enumerate(_DAYS) if name in names)
-    try:
-        opens, closes = (time.fromisoformat(one[:8]) for one in (said.start_time, said.end_time))
-    except ValueError:
-        return None
-    if opens.tzinfo or closes.tzinfo:
-        return None
-    zone = said.time_zone or _HoursZone("UTC")
-    name = windows_zone(zone.name or "")
-    if name is not None:
-        return Hours(days, opens, closes, name)
-    return _hours_by_bias(days, opens, closes, zone)
-
-
-def _hours_by_bias(
-    days: tuple[int, ...], opens: time, closes: time, zone: _HoursZone
-) -> Hours | None:
-    """A custom zone has its own rules; one that knows no summer time is an offset and no more."""
-    # Graph "customTimeZone": the bias is what is added to local time to get UTC, in minutes.
-    if zone.bias is None or abs(zone.bias) >= 1440 or zone.daylight_offset:
-        return None
-    return Hours(days, opens, closes, "", -zone.bias)
 
 
 def _suggestion(said: _TimeSuggestion) -> Suggestion:

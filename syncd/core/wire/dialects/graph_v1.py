@@ -15,7 +15,10 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from syncd.core.errors import BadAnswer, RefusedByService
+from syncd.core.event import one_line
 from syncd.core.ids import CalendarId, GraphId, Uid
+from syncd.core.mailbox_settings import MailboxSettings
+from syncd.core.wire.dialects.graph_hours import WorkingHours, read_hours
 from syncd.core.wire.exchange import Answer, Request
 from syncd.core.wire.graph import ICAL_STASH_PROPERTY, ICAL_UID_PROPERTY
 
@@ -158,8 +161,8 @@ class GraphV1:
         """Whether its calendars tell what moved since the last time."""
         return True
 
-    def mailbox_zone(self) -> Request | None:
-        """The mailbox's time zone; None where there is none to ask for."""
+    def mailbox_settings(self) -> Request | None:
+        """The mailbox's zone, working hours and formats; None where there are none to ask for."""
         return Request("GET", f"{self.root}/mailboxSettings", label="mailboxSettings")
 
     def calendars(self) -> Request:
@@ -281,13 +284,22 @@ class GraphV1:
         addresses = {address.casefold() for address in named if address}
         return IdentityAnswer(user.id, tuple(sorted(addresses)))
 
-    def read_zone(self, answer: Answer) -> str:
-        """The mailbox's zone as the service names it, "" where it may not be read."""
+    def read_settings(self, answer: Answer) -> tuple[str, MailboxSettings]:
+        """
+        The mailbox's zone as the service names it, "" where it may not be read, and the rest.
+
+        Raises BadAnswer, RefusedByService.
+        """
         if answer.status in (403, 404):
-            return ""
-        settings = decoded(answer, dict[str, Any], "mailboxSettings")
-        zone = settings.get("timeZone")
-        return zone if isinstance(zone, str) else ""
+            return "", MailboxSettings()
+        said = decoded(answer, dict[str, Any], "mailboxSettings")
+        texts = {name: one for name, one in said.items() if isinstance(one, str)}
+        try:
+            hours = msgspec.convert(said.get("workingHours"), WorkingHours | None)
+        except msgspec.ValidationError:
+            hours = None  # nothing of a sync hangs on them
+        formats = one_line(texts.get("dateFormat", "")), one_line(texts.get("timeFormat", ""))
+        return texts.get("timeZone", ""), MailboxSettings(read_hours(hours), *formats)
 
     def read_calendars(self, answer: Answer) -> tuple[list[CalendarRow], str | None]:
         """One page of calendars, and the link to the next. Raises BadAnswer, RefusedByService."""

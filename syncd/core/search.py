@@ -14,7 +14,7 @@ from datetime import date
 
 from syncd.core.event import Event, Item, effective
 
-__all__ = ["Query", "folded_text"]
+__all__ = ["Query", "folded_text", "indexed_text"]
 
 
 def folded_text(text: str) -> str:
@@ -43,6 +43,12 @@ class Query:
         """The words of what a person typed; none finds nothing."""
         return cls(tuple(dict.fromkeys(folded_text(text).split())))
 
+    @property
+    def trigrams(self) -> tuple[str, ...]:
+        """All pieces of three letters in the words; none of words that are shorter."""
+        pieces = (word[at : at + 3] for word in self.words for at in range(len(word) - 2))
+        return tuple(one for one in dict.fromkeys(pieces) if "\0" not in one)
+
     def finds(self, event: Event) -> bool:
         """Whether an event has all the words."""
         text = folded_text(_text(event))
@@ -54,6 +60,14 @@ class Query:
             return [None]
         slots = sorted(set(item.overrides) - item.cancelled)
         return [slot for slot in slots if self.finds(effective(item, slot))]
+
+
+def indexed_text(item: Item) -> str:
+    """All that a query may find of an item, as it is compared; what it repeats stands once."""
+    events = [item.master, *(effective(item, slot) for slot in sorted(item.overrides))]
+    lines = (line for event in events for line in folded_text(_text(event)).split("\n"))
+    # SQLite's text ends at a NUL for some of its functions.
+    return "\n".join(dict.fromkeys(lines)).replace("\0", " ")
 
 
 def _text(event: Event) -> str:

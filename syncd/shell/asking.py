@@ -187,7 +187,7 @@ async def found_item(store: Store, asked: Asked) -> tuple[CalendarRecord, ItemRe
         if wanted is not None:
             items = list((await store.items(calendar.key, [wanted])).values())
         else:
-            items = [one for one in await store.all_items(calendar.key) if _has(one, query)]
+            items = [one for one in await store.items_with(calendar.key, query) if _has(one, query)]
         found += [(calendar, one) for one in items if one.graph_id and not one.local_only]
     if len(found) == 1:
         return found[0]

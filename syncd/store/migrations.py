@@ -162,3 +162,38 @@ def m005_field_times(db: Database) -> None:
 def m006_mailbox_settings(db: Database) -> None:
     """Working hours and formats of a mailbox, for reading offline."""
     _run(db, "ALTER TABLE account ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';\n")
+
+
+@MIGRATIONS()
+def m007_search(db: Database) -> None:
+    """An index of the words of all events; what changed since it was made is noted by triggers."""
+    _run(db, _SEARCH)
+
+
+# "OR IGNORE" in a trigger would be overruled by the conflict clause of the statement that fires it.
+_SEARCH = """
+CREATE TABLE search_text (
+    id INTEGER PRIMARY KEY, calendar INTEGER NOT NULL, uid TEXT NOT NULL, text TEXT NOT NULL,
+    UNIQUE (calendar, uid));
+CREATE VIRTUAL TABLE search_index USING fts5(
+    text, content = 'search_text', content_rowid = 'id', columnsize = 0, detail = 'none',
+    tokenize = 'trigram case_sensitive 1');
+CREATE TRIGGER search_text_new AFTER INSERT ON search_text BEGIN
+    INSERT INTO search_index (rowid, text) VALUES (NEW.id, NEW.text); END;
+CREATE TRIGGER search_text_gone AFTER DELETE ON search_text BEGIN
+    INSERT INTO search_index (search_index, rowid, text) VALUES ('delete', OLD.id, OLD.text); END;
+CREATE TABLE search_todo (
+    calendar INTEGER NOT NULL, uid TEXT NOT NULL, PRIMARY KEY (calendar, uid)) WITHOUT ROWID;
+CREATE TRIGGER item_new AFTER INSERT ON item BEGIN
+    INSERT INTO search_todo SELECT NEW.calendar, NEW.uid WHERE NOT EXISTS (
+        SELECT 1 FROM search_todo WHERE calendar = NEW.calendar AND uid = NEW.uid); END;
+CREATE TRIGGER item_changed AFTER UPDATE OF base_local, base_remote ON item
+    WHEN OLD.base_local IS NOT NEW.base_local OR OLD.base_remote IS NOT NEW.base_remote BEGIN
+    INSERT INTO search_todo SELECT NEW.calendar, NEW.uid WHERE NOT EXISTS (
+        SELECT 1 FROM search_todo WHERE calendar = NEW.calendar AND uid = NEW.uid); END;
+CREATE TRIGGER item_gone AFTER DELETE ON item BEGIN
+    INSERT INTO search_todo SELECT OLD.calendar, OLD.uid WHERE NOT EXISTS (
+        SELECT 1 FROM search_todo WHERE calendar = OLD.calendar AND uid = OLD.uid); END;
+INSERT INTO search_todo SELECT calendar, uid FROM item;
+CREATE INDEX item_unread ON item (calendar) WHERE fingerprint IS NULL;
+"""

@@ -26,6 +26,7 @@ from sqlite_utils import Database
 from syncd.core.errors import DiskTrouble, StateError, SyncdError
 from syncd.core.ids import AccountName, FileName, Fingerprint, GraphId, ProblemId, RoundId, Uid
 from syncd.core.pauses import later_end
+from syncd.core.search import Query
 from syncd.core.state import (
     WISHES,
     AccountRecord,
@@ -67,6 +68,7 @@ from syncd.ports import FileStat, KnownFile
 from syncd.store import rows
 from syncd.store.aside import Corrupt, Damaged, refuse_obstacles, refuse_unreadable
 from syncd.store.migrations import MIGRATIONS, newer_migrations
+from syncd.store.search_index import may_have, take_up
 
 __all__ = ["Store", "confirm_damage"]
 
@@ -607,6 +609,27 @@ class Store:
             return [rows.item_of(row) for row in self._all(sql, calendar)]
 
         return await self._run(read)
+
+    async def items_with(self, calendar: CalendarKey, query: Query) -> list[ItemRecord]:
+        """The items of a calendar that may have the words of a query, which is still to be seen."""
+        if not query.trigrams:
+            return await self.all_items(calendar)
+
+        def read() -> list[ItemRecord]:
+            return [rows.item_of(row) for row in may_have(self._conn, calendar, query.trigrams)]
+
+        return await self._run(read)
+
+    async def index_words(self, most: int) -> int:
+        """Take up to so many changed items into the index of words; how many there were."""
+
+        def write() -> int:
+            if self._one("SELECT 1 FROM search_todo LIMIT 1") is None:
+                return 0
+            with self._writing() as conn:
+                return take_up(conn, most)
+
+        return await self._run(write)
 
     async def counts(self, calendar: CalendarKey) -> Mapping[str, int]:
         """How many items, files, events, waiting writes, things held and problems there are."""

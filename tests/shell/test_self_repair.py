@@ -409,8 +409,8 @@ def as_before(path: Path, number: int) -> None:
     MIGRATIONS.apply(database_, stop_before=MIGRATIONS._migrations[number].name)
     tables = now.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     for (table,) in tables:
-        if not table.startswith(("sqlite_", "_sqlite_")):
-            columns = [one[1] for one in database_.execute(f"PRAGMA table_info({table})")]
+        columns = [one[1] for one in database_.execute(f"PRAGMA table_info({table})")]
+        if columns and not table.startswith(("sqlite_", "_sqlite_")):
             names = ",".join(f'"{one}"' for one in columns)
             rows = now.execute(f"SELECT {names} FROM {table}").fetchall()
             marks = ",".join("?" * len(columns))

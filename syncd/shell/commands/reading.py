@@ -409,7 +409,7 @@ async def _search(config: Config, query: Query, *, as_json: bool) -> int:
                 for account in config.accounts.values()
                 for one in await _found(store, account, query)
             ]
-        settings = await _settings(store, config)
+            settings = await _settings(store, config)
     found.sort(key=lambda one: one[2].order)
     if as_json:
         print_json([_moment_to_json(*one) for one in found])
@@ -423,7 +423,7 @@ async def _found(store: Store, account: Account, query: Query) -> list[Found]:
     return [
         (calendar, record, moment)
         for calendar in await store.calendars(account.name)
-        for record in await store.all_items(calendar.key)
+        for record in await store.items_with(calendar.key, query)
         for moment in _hits(record, query, zone)
     ]
 

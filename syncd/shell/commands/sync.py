@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["print_reports", "sync_command"]
 
+WORDS_AT_ONCE = 500
+"""Items whose words a sync takes up for searching, in some tenths of a second."""
+
 DONE = {
     "pulled": "received",
     "files_written": "files written",
@@ -96,6 +99,7 @@ async def _here(workshop: Workshop, targets: Sequence[str]) -> dict[str, Any]:
 
     reports = await sync_now(workshop, targets)
     await tidy_history(workshop)
+    await workshop.store.index_words(WORDS_AT_ONCE)
     code = exit_code(reports, held=await held_count(workshop.store))
     return {"exit": int(code), "reports": reports_to_json(reports)}
 

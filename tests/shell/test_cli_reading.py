@@ -113,6 +113,44 @@ class TestShowAndLog:
         assert str(path) in done.out
         assert "At the corner" in done.out
 
+    def test_the_occurrences_of_a_series(self, here: World) -> None:
+        """Those of some days, moved ones where they are by now."""
+        weekly = {
+            "pattern": {"type": "daily", "interval": 1},
+            "range": {"type": "numbered", "startDate": str(TOMORROW), "numberOfOccurrences": 9},
+        }
+        here.event("Stand-up", recurrence=weekly)
+        here.event("Stand-down")
+        here.syncd("sync")
+
+        words = ("show", "--match", "stand-up", "--from", "tomorrow", "--to", "+3d")
+        told = here.syncd(*words, "--json").json
+
+        days = [str(TOMORROW + timedelta(days=n)) for n in range(3)]
+        assert [one["start"][:10] for one in told["occurrences"]] == days
+        assert told["event"]["recurrence"]["type"] == "daily"
+        out = here.syncd(*words).out
+        assert [out.count(day) for day in days] == [1, 1, 1]
+
+    @pytest.mark.parametrize(
+        ("words", "text"),
+        [
+            ((), "say which event"),
+            (("u", "--match", "x"), "say which event"),
+            (("--match", "stand"), "may be any of"),
+            (("--match", "nowhere"), "names no event"),
+            (("--match", "up", "--from", "+3d", "--to", "+1d"), "lies before"),
+        ],
+    )
+    def test_which_event_is_meant(self, here: World, words: tuple[str, ...], text: str) -> None:
+        here.event("Stand-up")
+        here.event("Stand-down")
+        here.syncd("sync")
+
+        done = here.syncd("show", *words)
+
+        assert (done.code, text in done.err) == (2, True)
+
     def test_unknown_uid(self, here: World) -> None:
         """A UID that is none is wrong usage."""
         assert here.syncd("show", "nothing").code == 2

@@ -45,6 +45,7 @@ __all__ = [
 AGENDA_DAYS = 7
 SEARCH_DAYS = 400
 AGENDA_MOST_DAYS = 3700
+SHOWN = 5
 FIRST_YEAR, LAST_YEAR = 1601, 4500  # MS-OXCICAL: what Exchange can hold
 
 
@@ -244,11 +245,15 @@ def agenda_command(
     """List what happens on some days, from the local state."""
     first = first or _day("today")
     last = last or first + timedelta(days=AGENDA_DAYS)
+    return run(_agenda(invocation.config(), *_checked(first, last), as_json=as_json))
+
+
+def _checked(first: date, last: date) -> tuple[date, date]:
     if (last - first).days > AGENDA_MOST_DAYS:
         raise CommandError("this is more than ten years", hint="Ask for fewer days.")
     if last < first:
         raise CommandError(f"--to {last} lies before --from {first}")
-    return run(_agenda(invocation.config(), first, last, as_json=as_json))
+    return first, last
 
 
 async def _agenda(config: Config, first: date, last: date, *, as_json: bool) -> int:
@@ -451,42 +456,95 @@ def _hits(record: ItemRecord, query: Query, zone: tzinfo) -> list[Moment]:
 
 
 @click.command("show")
-@click.argument("uid", shell_complete=offering("uid"))
+@click.argument("uid", required=False, default="", shell_complete=offering("uid"))
+@click.option("--match", "words", metavar="TEXT", default="", help="Look for words.")
+@click.option(
+    "--from", "first", metavar="D", callback=_read_day, help="Its occurrences from that day on."
+)
+@click.option(
+    "--to",
+    "last",
+    metavar="D",
+    callback=_read_day,
+    help="Until that day [default: 400 days later].",
+)
 @json_option
 @pass_invocation
-def show_command(invocation: Invocation, uid: str, as_json: bool) -> int:
-    """Show one event in full; the beginning of its UID is enough."""
-    return run(_show(invocation.config(), uid, as_json=as_json))
+def show_command(
+    invocation: Invocation,
+    uid: str,
+    words: str,
+    first: date | None,
+    last: date | None,
+    as_json: bool,
+) -> int:
+    """
+    Show one event in full: a series with its rule, or with `--from` its occurrences.
+
+    UID may be shortened to any unique beginning; `--match TEXT` finds the event by its words.
+    """
+    if bool(uid) == bool(words):
+        raise click.UsageError("say which event: the beginning of its UID, or --match with words")
+    if last is not None and first is None:
+        first = _day("today")
+    days = None
+    if first is not None:
+        days = _checked(first, last or first + timedelta(days=SEARCH_DAYS))
+    return run(_show(invocation.config(), uid, words, days, as_json=as_json))
 
 
-async def _show(config: Config, uid: str, *, as_json: bool) -> int:
+async def _show(
+    config: Config, uid: str, words: str, days: tuple[date, date] | None, *, as_json: bool
+) -> int:
+    from syncd.shell.moments import Span, moments_of
     from syncd.shell.output import print_json
 
     async with open_store(config) as store:
-        calendar, record = await _item_named(store, uid)
+        calendar, record = await _item_named(store, uid, words)
+        settings = await _settings(store, config)
+        account = config.accounts.get(calendar.account)
+        zone = await _zone(store, account) if account is not None else _local_zone()
     item = _item_of(record)
+    found: list[Found] = []
+    if days is not None and item is not None:
+        moments = sorted(moments_of(item, Span(*days, zone)), key=lambda one: one.order)
+        found = [(calendar, record, one) for one in moments]
     path = config.export_dir / calendar.account / calendar.folder / (record.file or "")
     file = str(path) if record.file else ""
     if as_json:
-        print_json(_item_to_json(calendar, record, item, file))
+        told = _item_to_json(calendar, record, item, file)
+        if days is not None:
+            told["occurrences"] = [_moment_to_json(*one) for one in found]
+        print_json(told)
+    elif days is not None:
+        _print_agenda(found, settings)
     else:
         _print_item(calendar, record, item, file)
     return ExitCode.OK
 
 
-async def _item_named(store: Store, uid: str) -> tuple[CalendarRecord, ItemRecord]:
+async def _item_named(store: Store, uid: str, words: str) -> tuple[CalendarRecord, ItemRecord]:
     """Raises: CommandError: no item, or more than one, is called so."""
-    calendars = await store.calendars()
-    pairs = [(one, record) for one in calendars for record in await store.all_items(one.key)]
-    found = [pair for pair in pairs if pair[1].uid == uid]
-    found = found or [pair for pair in pairs if uid and pair[1].uid.startswith(uid)]
+    from syncd.core.search import Query
+    from syncd.shell.way_back import uid_named
+
+    found: list[tuple[CalendarRecord, ItemRecord]] = []
+    wanted = await uid_named(store, uid) if uid else None
+    query = Query.of(words)
+    for calendar in await store.calendars():
+        if wanted is not None:
+            records = list((await store.items(calendar.key, [wanted])).values())
+        else:
+            candidates = await store.items_with(calendar.key, query)
+            records = [one for one in candidates if (it := _item_of(one)) and query.slots(it)]
+        found += [(calendar, one) for one in records]
     uids = {record.uid for _, record in found}
     if not found:
-        raise CommandError(f"there is no event {uid!r}", hint="`syncd agenda --json` has UIDs.")
+        hint = "`syncd agenda` and `syncd search` show what there is; `syncd log`, what was."
+        raise CommandError(f"{uid or words!r} names no event that is there", hint=hint)
     if len(uids) > 1:
-        raise CommandError(
-            f"{uid!r} may be any of {len(uids)} events", hint="Write more of the UID."
-        )
+        shown = ", ".join(sorted(uids)[:SHOWN]) + (", …" if len(uids) > SHOWN else "")
+        raise CommandError(f"{words!r} may be any of {shown}", hint="Write its UID.")
     # The same UID may be known in two calendars while it moves: where its file is counts.
     return max(found, key=lambda pair: pair[1].file is not None)
 

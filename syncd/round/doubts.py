@@ -300,31 +300,21 @@ async def _verify(
     A 404 for what a view names as removed, and should show, is believed at once: two have said it.
     Returns: those of which a 404 is not believed yet; their doubt stays.
     """
+    gone: list[GraphId] = []
     kept: set[GraphId] = set()
+    alive: list[tuple[RemoteEvent, bytes]] = []
     asked = [one for one in ids if one in known]
     answers = await bench.remote.read_all([_ask_again(bench, known[one]) for one in asked])
-    changes: list[Change] = []
-    alive: list[tuple[RemoteEvent, bytes]] = []
     for graph_id, answer in zip(asked, answers, strict=True):
-        if answer.status == 404:
-            # A view names also what changed beyond its edges: that says nothing of being gone.
-            named = kind == "removed" and _belongs_inside(known[graph_id], bench, view)
-            if named or await is_gone(bench, graph_id, known[graph_id], view):
-                changes.append(DropRemote(graph_id))
-                changes += [
-                    DropDoubt(Doubt(graph_id, "series")),
-                    DropDoubt(Doubt(graph_id, "fetch")),
-                ]
-            else:
-                kept.add(graph_id)
-            continue
-        bench.denied.pop(graph_id, None)
-        if answer.status >= 300:
-            bench.observe("event.refused", {"status": answer.status})
+        if answer.status != 404:
+            bench.denied.pop(graph_id, None)
+            alive += _told(bench, answer)
+        elif await _is_believed(bench, known[graph_id], view, kind):
+            gone.append(graph_id)
         else:
-            alive += _readable(bench, answer)
-    alive = await completed(bench, alive)
-    changes += await _alive_changes(bench, alive, known, view)
+            kept.add(graph_id)
+    changes = [change for one in gone for change in _farewell(one)]
+    changes += await _alive_changes(bench, await completed(bench, alive), known, view)
     if bench.comparing and kind == "unseen":
         bench.counts.drift += sum(isinstance(one, DropRemote) for one in changes)
     for one in ids:
@@ -332,6 +322,28 @@ async def _verify(
             changes += [DropDoubt(Doubt(one, "removed")), DropDoubt(Doubt(one, "unseen"))]
     await bench.store.commit(bench.key, changes)
     return kept
+
+
+def _told(bench: Bench, answer: Answer) -> list[tuple[RemoteEvent, bytes]]:
+    """The event of an answer, if it is one that can be read."""
+    if answer.status < 300:
+        return _readable(bench, answer)
+    bench.observe("event.refused", {"status": answer.status})
+    return []
+
+
+async def _is_believed(bench: Bench, record: RemoteRecord, view: View, kind: DoubtKind) -> bool:
+    """Whether a 404 means that the event is gone."""
+    # A view names also what changed beyond its edges: that says nothing of being gone.
+    if kind == "removed" and _belongs_inside(record, bench, view):
+        return True
+    return await is_gone(bench, record.graph_id, record, view)
+
+
+def _farewell(graph_id: GraphId) -> list[Change]:
+    """Nothing is left to ask of it."""
+    doubts = (Doubt(graph_id, "series"), Doubt(graph_id, "fetch"))
+    return [DropRemote(graph_id), *map(DropDoubt, doubts)]
 
 
 def _ask_again(bench: Bench, record: RemoteRecord) -> Request:

@@ -32,7 +32,7 @@ from syncd.core.state import (
 from syncd.core.wire.dialects.graph_v1 import error_code
 from syncd.core.wire.graph import RemoteEvent, decode_event
 from syncd.core.wishes import word_of
-from syncd.ports import Answer, Answered, Lost, Unsent
+from syncd.ports import Answer, Answered, Lost, Unsent, WriteOutcome
 from syncd.round.desk import Bench
 from syncd.round.reconcile import remote_of
 from syncd.round.requests import occurrence_of, request_of
@@ -99,22 +99,34 @@ async def _carry_out(bench: Bench, entry: OutboxEntry, round_: RoundId, done: Ca
     if not await bench.store.new_outbox(bench.key, [leaving], instead_of=[entry.number]):
         return True  # it was taken back just now
     [outcome] = await bench.remote.write_all([request_of(bench, leaving)])
+    return await _settled(bench, leaving, remote, outcome, round_, done)
+
+
+async def _settled(
+    bench: Bench,
+    entry: OutboxEntry,
+    remote: Remote,
+    outcome: WriteOutcome,
+    round_: RoundId,
+    done: CarriedOut,
+) -> bool:
+    """Note what came of a wish that left; whether what else is asked of the event may follow."""
     match outcome:
         case Answered(answer) if answer.is_success:
-            await _settle(bench, leaving, remote, round_)
+            await _accepted(bench, entry, remote, round_)
             done.again = True
             return True
         case Answered(answer):
             reason = f"{answer.status} {error_code(answer)}".rstrip()
-            await _tell(bench, leaving, f"the service refused it: {reason}")
+            await _tell(bench, entry, f"the service refused it: {reason}")
             return True
         case Lost(reason):
             bench.counts.in_doubt += 1
             bench.observe("write.lost", {"kind": entry.kind, "reason": reason})
-            await bench.store.commit(bench.key, [PutOutbox(replace(leaving, state="doubt"))])
+            await bench.store.commit(bench.key, [PutOutbox(replace(entry, state="doubt"))])
             done.again = True
         case Unsent(error):
-            await bench.store.commit(bench.key, [PutOutbox(replace(leaving, state="ready"))])
+            await bench.store.commit(bench.key, [PutOutbox(replace(entry, state="ready"))])
             done.trouble = error
         case _:
             assert_never(outcome)
@@ -173,7 +185,7 @@ def _looks(entry: OutboxEntry, event: RemoteEvent) -> str:
             return ""
 
 
-async def _settle(bench: Bench, entry: OutboxEntry, remote: Remote, round_: RoundId) -> None:
+async def _accepted(bench: Bench, entry: OutboxEntry, remote: Remote, round_: RoundId) -> None:
     """It was accepted; what the event says by now is asked for, since answers show up later."""
     bench.counts.answered += entry.kind == "respond"
     bench.counts.updated += entry.kind in ("cancel", "forward")

@@ -170,8 +170,11 @@ def _cancellations(
             conflicts = [one for one in conflicts if one.conflict.key not in local_edit]
             conflicts += [_lost(k, ours, theirs, times) for k in sorted(local_edit)]
         if key in by_local and key not in by_remote and remote_edit:
-            push.discard(key)
-            pull |= remote_edit | {key}
+            # What was special about it went along with it, and comes back with it.
+            gone = {k for k in by_local - found.agreed if k.slot == slot}
+            push -= gone
+            pull |= remote_edit | gone
+            conflicts = [one for one in conflicts if one.conflict.key not in gone]
             conflicts.append(_lost(key, ours, theirs, times))
     return Merge(frozenset(push), frozenset(pull), found.agreed, tuple(conflicts))
 

@@ -363,6 +363,32 @@ def test_cancelling_an_occurrence_that_the_service_changed_brings_it_back() -> N
     assert (after.cancelled, after.overrides) == (frozenset(), remote.overrides)
 
 
+@pytest.mark.parametrize("policy", ["remote", "local"])
+@pytest.mark.parametrize("subject_", ["own", "moved on"])
+def test_an_occurrence_that_comes_back_is_as_the_service_has_it(policy: str, subject_: str) -> None:
+    """What was special about it went only because it did: that is no edit, and no conflict."""
+    base = occurrence(subject="own", location="Hall", importance="high")
+    remote = occurrence(subject=subject_, location="Hall", show_as="free")
+
+    found = merge(base, base, CANCELLED, remote, POLICIES[policy], TIMES)
+
+    assert found.push == frozenset()
+    assert [one.conflict.key for one in found.conflicts] == [key("cancelled", SLOT)]
+    assert found.agreed == {key("importance", SLOT)}
+    assert overlay(CANCELLED, found.pull, remote) == remote
+
+
+def test_a_conflict_elsewhere_stays_beside_an_occurrence_that_comes_back() -> None:
+    """Only that very occurrence follows the service."""
+    local, remote = subject(CANCELLED, "Mine"), subject(occurrence(show_as="free"), "Theirs")
+
+    found = merge(WEEKLY, WEEKLY, local, remote, POLICIES["local"], TIMES)
+
+    assert found.push == {key("subject")}
+    conflicts = {one.conflict.key for one in found.conflicts}
+    assert conflicts == {key("subject"), key("cancelled", SLOT)}
+
+
 def test_a_cancelled_slot_keeps_no_override_whatever_the_order() -> None:
     """Taking the cancellation and the vanished fields leaves neither override nor rest."""
     base = occurrence(subject="mine", location="here", when=NINE)

@@ -12,6 +12,7 @@ from syncd.core.decide import Remote
 from syncd.core.errors import SyncdError
 from syncd.core.merge import changed
 from syncd.core.plan import ItemPlan, Write, problem_id, refusal_digest
+from syncd.core.plan.values import file_of, summary_of
 from syncd.core.state import (
     Doubt,
     OutboxEntry,
@@ -122,7 +123,7 @@ def _differs(bench: Bench, one: RemoteRecord, other: RemoteRecord) -> bool:
 
 
 def _not_found(bench: Bench, plan: ItemPlan, write: Write) -> Problem:
-    calendar, known = bench.calendar, plan.sides.known
+    calendar = bench.calendar
     return Problem(
         id=problem_id(calendar.account, calendar.id, plan.uid, "refused", write.kind, write.slot),
         kind="refused",
@@ -131,8 +132,8 @@ def _not_found(bench: Bench, plan: ItemPlan, write: Write) -> Problem:
         account=calendar.account,
         calendar=calendar.name,
         uid=plan.uid,
-        file=str(known.file or "") if known else "",
-        summary=write.expects.master.subject if write.expects is not None else "",
+        file=file_of(plan.sides),
+        summary=summary_of(plan.sides),
         line=0,
         reason=f"the service has no occurrence of {write.slot}: its edit cannot be sent",
         hint="Look at that day in Outlook and edit it there, or change the file again.",

@@ -109,8 +109,6 @@ async def _looked_at(bench: Bench, found: Sequence[Target]) -> list[Target]:
         for one in found
         if one.graph_id is not None and one.event is None and _is_watched(bench, one)
     }
-    if not asked:
-        return list(found)
     answers = dict(zip(asked, await bench.remote.read_all([*asked.values()]), strict=True))
     return [
         _with_answer(one, answers[one.graph_id]) if one.graph_id in answers else one

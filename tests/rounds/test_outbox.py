@@ -80,10 +80,10 @@ class Odd:
 
     async def read(self, request: Request) -> Answer:
         told = self._take(request)
-        if told is None:
-            return await self.real.read(request)  # type: ignore[no-any-return]
-        if told[1] is not None:
+        if told is not None and told[1] is not None:
             told[1]()
+        if told is None or told[0] is None:
+            return await self.real.read(request)  # type: ignore[no-any-return]
         if isinstance(told[0], Exception):
             raise told[0]
         return told[0]  # type: ignore[no-any-return]

@@ -105,9 +105,11 @@ async def settle_missing(bench: Bench, plan: ItemPlan, write: Write) -> bool:
 async def has_moved(bench: Bench, before: RemoteRecord) -> bool:
     """Whether a series, read again, is another than a write was planned for, or cannot be read."""
     try:
-        await refetch(bench, [before.graph_id])
+        denied = await refetch(bench, [before.graph_id])
     except SyncdError:
         await bench.store.commit(bench.key, [PutDoubt(Doubt(before.graph_id, "series"))])
+        return True
+    if denied:
         return True
     fresh = await bench.store.remotes_by_id(bench.key, [before.graph_id])
     return before.graph_id not in fresh or _differs(bench, before, fresh[before.graph_id])

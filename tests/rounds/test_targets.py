@@ -497,6 +497,29 @@ async def test_a_day_is_found_in_a_zone_that_only_the_service_knows(
         assert [one.values["location"]["displayName"] for one in of_days(item)] == ["Hall"]
 
 
+@pytest.mark.parametrize("how", ["deleted", "not there yet"])
+async def test_a_day_of_a_series_that_is_said_to_be_missing_is_nobodys_matter(
+    tmp_path: Path, how: str
+) -> None:
+    """Such an answer may come too early: it is asked again until it is believed, or another."""
+    async with world(tmp_path) as w:
+        [item] = await far_off(w, "A", rule=RULE)
+        remote = await odd(w)
+        override(w, "A", DAY, "LOCATION:Hall")
+        if how == "deleted":
+            remote.say("GET", INSTANCES, None, then=lambda: w.box.delete(item.default_id))
+        else:
+            for path in (INSTANCES, f"/events/{quote(item.immutable_id)}\\?"):
+                remote.say("GET", path, refused(404, "ErrorItemNotFound").answer)
+
+        assert await w.code() in (0, 5)
+
+        assert await w.store.problems() == []
+        assert await settled(w) == 0
+        [item] = [one for one in w.box.items(w.calendar) if one.values["subject"] == "A"]
+        assert [one.values["location"]["displayName"] for one in of_days(item)] == ["Hall"]
+
+
 # --- a series whose time changes -----------------------------------------------------------------
 
 

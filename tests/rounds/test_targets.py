@@ -21,6 +21,7 @@ from syncd.ports import Answer, Request
 from syncd.shell.config_model import MailPolicy
 from syncd.simulator.switches import Switches
 from tests.rounds.test_outbox import BOB, Act, Odd, listed, odd, refused, settled
+from tests.rounds.test_sceptic import NoDelta
 from tests.rounds.world import World, ics, world
 
 DAY, SECOND = "20300314", "20300321"
@@ -36,7 +37,7 @@ def policy(updates: Any = "send", cancellations: Any = "send") -> MailPolicy:
 
 
 async def far_off(w: World, *names: str, rule: str = "") -> list[Any]:
-    """Events made of files, in 2030: no view tells of what becomes of them."""
+    """Events made of files, in 2030: no view holds them."""
     await w.code()
     for name in ("x", "y", "z"):  # so that one deletion is none of many
         w.write(f"{name}.ics", ics(name, name))
@@ -145,7 +146,7 @@ async def prepared(w: World, case: Case) -> Callable[[Any], Act]:
 async def test_nobody_invited_since_a_write_was_planned_is_mailed_by_it(
     tmp_path: Path, case: Case, rule: Any
 ) -> None:
-    """Not even where the service pays no heed to versions, and no view tells of the event."""
+    """Not even where the service pays no heed to versions."""
     mail = policy(cancellations=rule) if case.deletes else policy(updates=rule)
     async with world(tmp_path, mail=mail, switches=CARELESS) as w:
         inviting = await prepared(w, case)
@@ -167,6 +168,20 @@ async def test_nobody_invited_since_a_write_was_planned_is_mailed_by_it(
         await w.decide(problem, "approved")
         await settled(w)
         assert [one.to for one in w.mails()] == ([("bob@example.org",)] if held else [])
+
+
+async def test_a_guest_of_whom_no_view_tells_is_learned_of_all_the_same(tmp_path: Path) -> None:
+    """A group's calendar says nothing of what lies behind the view: the event itself is read."""
+    async with world(tmp_path, mail=policy(updates="hold"), switches=CARELESS) as w:
+        (await w.open_mailbox())._dialect = NoDelta("me")
+        [item] = await far_off(w, "A")
+        remote, bob = await odd(w), {"attendees": [BOB]}
+        remote.say("GET", PEOPLE, None, then=lambda: w.box.patch(item.default_id, bob))
+        replaced(w, "A", "SUMMARY:A", "SUMMARY:B")
+
+        assert await w.code() == 4
+
+        assert (w.mails(), (await listed(w)).to) == ([], ("bob@example.org",))
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)

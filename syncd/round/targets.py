@@ -117,9 +117,7 @@ async def _looked_at(bench: Bench, found: Sequence[Target]) -> list[Target]:
 
 
 def _with_answer(one: Target, answer: Answer) -> Target:
-    """What cannot be read is left to the write: its own answer tells."""
-    if answer.status != 200:
-        return one
+    """What cannot be read, as no refusal can, is left to the write: its own answer tells."""
     try:
         event = decode_event(answer.body)
     except msgspec.DecodeError:

@@ -20,9 +20,20 @@ from syncd.core.errors import ServiceDown
 from syncd.ports import Answer, Request
 from syncd.shell.config_model import MailPolicy
 from syncd.simulator.switches import Switches
-from tests.rounds.test_outbox import BOB, Act, Odd, listed, odd, refused, settled
+from tests.rounds.test_outbox import (
+    AT,
+    BOB,
+    WEEKLY,
+    Act,
+    Odd,
+    _override,
+    listed,
+    odd,
+    refused,
+    settled,
+)
 from tests.rounds.test_sceptic import NoDelta
-from tests.rounds.world import World, ics, world
+from tests.rounds.world import World, event, ics, world
 
 DAY, SECOND = "20300314", "20300321"
 PEOPLE = "attendees,isOrganizer"
@@ -489,27 +500,19 @@ async def test_a_day_that_may_not_be_read_holds_up_no_other_edit(tmp_path: Path)
         assert {one.code for one in await w.store.problems()} == {"occurrence-not-found"}
 
 
-@pytest.mark.parametrize("special", [True, False])
-async def test_a_day_is_found_in_a_zone_that_only_the_service_knows(
-    tmp_path: Path, special: bool
-) -> None:
-    """Such a series is told in the mailbox's zone."""
+async def test_a_day_is_found_in_a_zone_that_only_the_service_knows(tmp_path: Path) -> None:
+    """Such a series is told in the mailbox's zone: its plain days as well as its special ones."""
     async with world(tmp_path) as w:
-        [item] = await far_off(w, "A", rule=RULE)
-        if special:
-            w.box.patch(day_of(w, item, DAY).id, {"location": {"displayName": "Room"}})
-        item.original_zones = ("tzone://Microsoft/Custom",) * 2
-        w.box.patch(item.default_id, {"importance": "high"})
-        w.clock.advance(7 * 3600)
-        assert await w.code() == 0
-        if special:
-            replaced(w, "A", "LOCATION:Room", "LOCATION:Hall")
-        else:
-            override(w, "A", DAY, "LOCATION:Hall")
+        made = w.box.create(w.calendar, event("Series", *AT, recurrence=WEEKLY))
+        made.item.original_zones = ("tzone://Microsoft/Custom",) * 2
+        await w.code()
+        _override(w, "20260312", "SUMMARY:Alone")
+        assert await settled(w) == 0
+        w.edit("Alone", b"SUMMARY:Alone", b"SUMMARY:Together")
 
-        assert await w.code() == 0
+        assert await settled(w) == 0
 
-        assert [one.values["location"]["displayName"] for one in of_days(item)] == ["Hall"]
+        assert [one.values["subject"] for one in of_days(made.item)] == ["Together"]
 
 
 @pytest.mark.parametrize("how", ["deleted", "not there yet"])

@@ -18,6 +18,7 @@ import msgspec
 from syncd.core.event import (
     MASTER,
     PUSHED_FIELDS,
+    SHOWN_FIELDS,
     WITH_BODY,
     Attendee,
     Changes,
@@ -156,13 +157,17 @@ def _cancellations(
     theirs: Mapping[FieldKey, Any],
     times: Times,
 ) -> Merge:
-    """An occurrence taken away on one side and edited on the other follows the service."""
+    """
+    An occurrence taken away on one side and edited on the other follows the service.
+
+    What only the service decides, such as a guest's answer, is no edit of a person's.
+    """
     push, pull, conflicts = set(found.push), set(found.pull), list(found.conflicts)
     slots = {key.slot for key in by_local | by_remote if key.name == "cancelled"}
     for slot in slots:
         local_edit = {k for k in by_local if k.slot == slot and k.name != "cancelled" and k in ours}
         remote_edit = {
-            k for k in by_remote if k.slot == slot and k.name != "cancelled" and k in theirs
+            k for k in by_remote if k.slot == slot and k.name not in SHOWN_FIELDS and k in theirs
         }
         key = FieldKey(slot, "cancelled")
         if key in by_remote and key not in by_local and local_edit:

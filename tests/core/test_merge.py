@@ -378,6 +378,16 @@ def test_an_occurrence_that_comes_back_is_as_the_service_has_it(policy: str, sub
     assert overlay(CANCELLED, found.pull, remote) == remote
 
 
+def test_a_guests_answer_brings_no_occurrence_back() -> None:
+    """It is no edit of the occurrence, just as it saves no meeting from being deleted."""
+    base, remote = occurrence(attendees=(BOB,)), occurrence(attendees=(BOB_SAID_YES,))
+
+    found = merge(base, base, CANCELLED, remote, POLICIES["remote"], TIMES)
+
+    assert key("cancelled", SLOT) in found.push
+    assert found.conflicts == ()
+
+
 def test_a_conflict_elsewhere_stays_beside_an_occurrence_that_comes_back() -> None:
     """Only that very occurrence follows the service."""
     local, remote = subject(CANCELLED, "Mine"), subject(occurrence(show_as="free"), "Theirs")

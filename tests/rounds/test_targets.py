@@ -515,6 +515,23 @@ async def test_a_day_is_found_in_a_zone_that_only_the_service_knows(tmp_path: Pa
         assert [one.values["subject"] for one in of_days(made.item)] == ["Together"]
 
 
+async def test_a_cancelled_day_goes_though_a_guest_has_just_answered(tmp_path: Path) -> None:
+    """The answer came between two syncs: it is no edit of the day, and the guest is told."""
+    async with world(tmp_path, mail=policy()) as w:
+        [item] = await far_off(w, "A", rule=RULE)
+        day = day_of(w, item, DAY)
+        w.box.patch(day.id, {"attendees": [BOB]})
+        w.clock.advance(7 * 3600)
+        assert await w.code() == 0
+        w.box.answered(day.id, "bob@example.org", "accepted")
+        call_off(w, "A", DAY)
+
+        assert await w.code() == 0
+
+        assert [(one.kind, one.to) for one in w.mails()] == [("cancellation", ("bob@example.org",))]
+        assert (of_days(item), await w.store.problems()) == ([], [])
+
+
 @pytest.mark.parametrize("how", ["deleted", "not there yet"])
 async def test_a_day_of_a_series_that_is_said_to_be_missing_is_nobodys_matter(
     tmp_path: Path, how: str

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from syncd.core.decide import Merged, Nothing, Sides, decide, is_edited
+from syncd.core.decide import Decision, Merged, Sides, decide, is_edited
 from syncd.core.history import FOUND
 from syncd.core.ids import RoundId, Uid
 from syncd.core.merge import overlay
@@ -62,13 +62,7 @@ async def carry(
         return "later"
     present = present_of(source, there, known)
     decision = decide(Sides(uid, known, present, remote), POLICIES[source.rules.conflict])
-    match decision:
-        case Nothing():
-            return "nothing"
-        case Merged():
-            data = _carried(present.data, uid, decision, known, source)
-        case _:
-            return "never"
+    data = _carried(present.data, uid, decision, known, source)
     if data is None:
         return "never"
     if not await _is_swapped(target, uid, there, data):
@@ -88,9 +82,14 @@ async def _as_known(target: Bench, uid: Uid) -> FileSeen | None:
 
 
 def _carried(
-    data: bytes, uid: Uid, decision: Merged, known: ItemRecord, source: Bench
+    data: bytes, uid: Uid, decision: Decision, known: ItemRecord, source: Bench
 ) -> bytes | None:
-    """The file with what the service changed; None where its value would lose a conflict."""
+    """
+    The file with what the service changed; None where its value would lose a conflict, or where the
+    file does not tell its time, and cannot be merged.
+    """
+    if not isinstance(decision, Merged):
+        return None
     merge = decision.merge
     if any(one.winner != "remote" for one in merge.conflicts):
         return None

@@ -91,7 +91,6 @@ def _leaving(bench: Bench, target: Target) -> Leaving:
     body = dict(write.body)
     if transaction is not None:
         body["transactionId"] = transaction
-    encoded = b"" if write.kind.startswith("delete") else msgspec.json.encode(body)
     entry = OutboxEntry(
         0,
         plan.uid,
@@ -99,7 +98,7 @@ def _leaving(bench: Bench, target: Target) -> Leaving:
         write.slot,
         target.graph_id,
         write.action,
-        encoded,
+        msgspec.json.encode(body),
         transaction,
         "sent",
         bench.clock.now(),
@@ -140,18 +139,16 @@ async def _settle(
             return True
         case Answered(answer):
             pushed.again |= await settle_refused(bench, one, answer, round_)
-            return False
         case Lost(reason):
             bench.counts.in_doubt += 1
             bench.observe("write.lost", {"kind": one.entry.kind, "reason": reason})
             entry = replace(one.entry, state="doubt")
             await bench.store.commit(bench.key, [PutOutbox(entry)])
             pushed.again = True
-            return False
         case Unsent(error):
             await bench.store.commit(bench.key, [DropOutbox(one.entry.number)])
             if pushed.trouble is None or isinstance(error, LoginNeeded):
                 pushed.trouble = error
-            return False
         case _:
             assert_never(outcome)
+    return False

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -759,10 +761,11 @@ async def test_a_deletion_that_somebody_else_was_faster_with_is_done(tmp_path: P
         )
         w.path("A").unlink()
 
-        assert await settled(w) == 0
+        assert await w.code() == 0
 
         assert titles(w) == ["B", "C", "D"]
         assert w.mails() == []
+        assert [one.what for one in await w.store.history(None, 1)] == ["delete"]
 
 
 async def test_a_refused_deletion_is_listed(tmp_path: Path) -> None:
@@ -1201,3 +1204,174 @@ async def test_a_series_and_an_event_are_settled_side_by_side(tmp_path: Path) ->
         w.clear()
         assert await w.code() == 0
         assert w.writes() == []
+
+
+# --- many writes ---------------------------------------------------------------------------------
+
+
+def _counted(w: World) -> list[int]:
+    """How many writes at a time were settled, as it was told."""
+    return [fields["count"] for fact, fields in w.facts if fact == "writes.settled"]
+
+
+async def test_edits_are_sent_twenty_at_a_time(tmp_path: Path) -> None:
+    """All in one round; what met another version is in the same sync, whatever the last met."""
+    async with world(tmp_path) as w:
+        names = [f"Event {number:02}" for number in range(21)]
+        for name in names:
+            w.box.create(w.calendar, event(name, *AT))
+        remote = await odd(w)
+        for outcome in (refused(412), *[None] * 19, refused(400)):
+            remote.say("PATCH", "/events", outcome, passed=outcome is None)
+        for name in names:
+            w.edit(name, f"SUMMARY:{name}".encode(), f"SUMMARY:New {name}".encode())
+
+        assert await w.code() == 4
+
+        assert _counted(w) == [20, 1, 1]
+        assert len([title for title in titles(w) if title.startswith("New")]) == 20
+        assert (await listed(w)).code == "ErrorOdd"
+
+
+SPRING = (datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC))
+
+
+async def _two_days(w: World) -> Odd:
+    """Two occurrences of a series are edited in its file."""
+    _, remote = await _series(w)
+    _override(w, "20260312", "SUMMARY:Alone")
+    _override(w, "20260319", "SUMMARY:Series", "LOCATION:There")
+    return remote
+
+
+async def _sent_fields(w: World) -> list[tuple[int, tuple[str, ...]]]:
+    """The round and the fields of each write that took effect, in the order of the history."""
+    history = reversed(await w.store.history(None, 100))
+    return [(one.round, one.fields) for one in history if one.side == "local" and not one.after]
+
+
+async def test_the_writes_of_one_event_follow_each_other_in_one_round(tmp_path: Path) -> None:
+    """Each after the answer to the one before; what the service said of both is agreed."""
+    async with world(tmp_path) as w:
+        await _two_days(w)
+
+        assert await w.code() == 0
+
+        [(first, subject), (second, location)] = await _sent_fields(w)
+        assert (subject, location) == (("subject",), ("location",))
+        assert first == second
+        assert _counted(w) == [1, 1]
+        w.clear()
+        assert await w.code() == 0
+        assert w.writes() == []
+
+
+async def test_what_a_moved_series_lost_on_the_service_is_put_again(tmp_path: Path) -> None:
+    """Outlook drops the exceptions of a series that gets another time: nobody took them away."""
+    async with world(tmp_path) as w:
+        await _series(w)
+        _override(w, "20260312", "SUMMARY:Alone")
+        assert await settled(w) == 0
+        times = (
+            (b":20260305T100000", b":20260305T110000"),
+            (b":20260305T103000", b":20260305T113000"),
+        )
+        for old, new in times:
+            w.edit("Series", old, new)
+
+        assert await settled(w) == 0
+
+        assert "SUMMARY:Alone" in w.text("Series")
+        shown = [one.subject for one in w.box.instances(w.calendar, *SPRING)]
+        assert shown == ["Series", "Alone", "Series", "Series"]
+
+
+async def test_a_write_waits_until_the_lost_one_before_it_is_settled(tmp_path: Path) -> None:
+    """Of one event one write at a time is in doubt."""
+    async with world(tmp_path) as w:
+        remote = await _two_days(w)
+        remote.say("PATCH", "/events", LOST, passed=True)
+
+        assert await settled(w) == 0
+
+        [(first, subject), (second, location)] = await _sent_fields(w)
+        assert (subject, location) == (("subject",), ("location",))
+        assert first == second
+
+
+async def test_a_write_does_not_follow_a_refused_one_of_its_event(tmp_path: Path) -> None:
+    """It was planned for what the first would have made."""
+    async with world(tmp_path) as w:
+        remote = await _two_days(w)
+        remote.say("PATCH", "/events", refused(400))
+
+        assert await w.code() == 4
+
+        assert len(remote.asked) == 1
+
+
+async def test_lost_writes_are_counted_and_told(tmp_path: Path) -> None:
+    """Each by its kind and by why nothing came back."""
+    async with world(tmp_path) as w:
+        w.box.create(w.calendar, event("A", *AT))
+        remote = await odd(w)
+        remote.say("PATCH", "/events", Lost("reset"), passed=True)
+        remote.say("POST", "/events", LOST, passed=True)
+        w.edit("A", b"SUMMARY:A", b"SUMMARY:B")
+        w.write("c.ics", ics("c", "C"))
+
+        [report] = await w.sync()
+
+        assert report.counts.in_doubt == 2
+        lost = [fields for fact, fields in w.facts if fact == "write.lost"]
+        assert sorted(lost, key=str) == [
+            {"kind": "create", "reason": "cut off"},
+            {"kind": "patch", "reason": "reset"},
+        ]
+
+
+AGAIN = uuid.UUID("5b0a7c9e-3f43-4c2e-9a54-6d2f7b1c8e10")
+
+
+async def test_what_is_made_again_has_the_id_that_every_installation_gives(tmp_path: Path) -> None:
+    """It tells nothing but the file and the event that went; other versions of syncd know it too."""
+    async with world(tmp_path) as w:
+        remote = await _made_again(w)
+        (calendar,) = await w.store.calendars()
+        (before,) = await w.store.all_items(calendar.key)
+
+        assert await settled(w) == 0
+
+        (made,) = remote.asked
+        expected = uuid.uuid5(AGAIN, f"{before.uid}\0{before.graph_id}")
+        assert json.loads(made.body or b"")["transactionId"] == str(expected)
+
+
+async def test_new_events_have_ids_of_their_own(tmp_path: Path) -> None:
+    """Also one whose file was deleted and is there again: the first id may not be free."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        w.write("b.ics", ics("b", "B"))
+        for _ in range(2):
+            w.write("a.ics", ics("a", "A"))
+            assert await settled(w) == 0
+            w.clock.advance(86400)
+            (w.folder / "a.ics").unlink()
+            assert await settled(w) == 0
+
+        bodies = [json.loads(one.body or b"") for one in remote.asked if one.method == "POST"]
+        ids = {uuid.UUID(one["transactionId"]) for one in bodies}
+        assert len(ids) == len(bodies) == 3
+
+
+async def test_a_sent_mail_is_in_the_history_with_those_it_went_to(tmp_path: Path) -> None:
+    """Under the write that the service mailed them about."""
+    async with world(tmp_path) as w:
+        w.box.create(w.calendar, event("A", *AT, attendees=[BOB]))
+        await odd(w)
+        w.edit("A", b"SUMMARY:A", b"SUMMARY:B")
+
+        assert await settled(w) == 0
+
+        (sent,) = [one for one in await w.store.history(None, 100) if one.what == "patch"]
+        assert (sent.mail_kind, sent.mails) == ("updates", ("bob@example.org",))

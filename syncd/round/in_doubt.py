@@ -8,7 +8,6 @@ write becomes a matter for a person.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any, assert_never
 
 from syncd.core.event import FieldKey, Item, meaning
@@ -38,7 +37,7 @@ from syncd.core.wire.graph import (
     uid_of,
 )
 from syncd.core.wire.ics_write import local_view
-from syncd.ports import Answer, Answered, Lost, Unsent
+from syncd.ports import Answered, Lost, Unsent
 from syncd.round.asked import is_seen
 from syncd.round.desk import Bench
 from syncd.round.doubts import is_elsewhere, is_gone, refetch
@@ -64,9 +63,7 @@ CANNOT_TELL_S = 120.0
 """After this time an answer that looking cannot find becomes a matter for a person."""
 
 
-async def settle_doubts(
-    bench: Bench, round_: RoundId, verdicts: dict[Any, VerdictRecord]
-) -> set[Uid]:
+async def settle_doubts(bench: Bench, round_: RoundId) -> set[Uid]:
     """
     Settle writes whose answers were lost, by looking. Returns the UIDs that stay in doubt.
 
@@ -74,34 +71,30 @@ async def settle_doubts(
     """
     waiting: set[Uid] = set()
     for entry in await bench.store.outbox(bench.key):
-        if not await _settle_doubt(bench, entry, round_, verdicts):
+        if not await _settle_doubt(bench, entry, round_):
             waiting.add(entry.uid)
     return waiting
 
 
-async def _settle_doubt(
-    bench: Bench, entry: OutboxEntry, round_: RoundId, verdicts: dict[Any, VerdictRecord]
-) -> bool:
+async def _settle_doubt(bench: Bench, entry: OutboxEntry, round_: RoundId) -> bool:
     match entry.kind:
         case "create":
-            return await _doubtful_create(bench, entry, round_, verdicts)
+            return await _doubtful_create(bench, entry, round_)
         case "delete":
             return await _doubtful_delete(bench, entry, round_)
         case "patch" | "delete-occurrence":
-            return await _doubtful_change(bench, entry, round_, verdicts)
+            return await _doubtful_change(bench, entry, round_)
         case "respond" if entry.expects is not None:
-            return await _doubtful_change(bench, entry, round_, verdicts)
+            return await _doubtful_change(bench, entry, round_)
         case "respond" | "cancel" | "forward" | "snooze" | "dismiss":
-            return await _doubtful_wish(bench, entry, round_, verdicts)
+            return await _doubtful_wish(bench, entry, round_)
         case _:
             assert_never(entry.kind)
 
 
-async def _doubtful_create(
-    bench: Bench, entry: OutboxEntry, round_: RoundId, verdicts: dict[Any, VerdictRecord]
-) -> bool:
+async def _doubtful_create(bench: Bench, entry: OutboxEntry, round_: RoundId) -> bool:
     found = await _find_created(bench, entry)
-    verdict = verdicts.get(_doubt_id(bench, entry))
+    verdict = await _verdict(bench, entry)
     if found is None and verdict is not None:
         return await _create_told(bench, entry, verdict)
     if found is None and await _is_listed(bench, entry):
@@ -219,12 +212,10 @@ async def _doubtful_delete(bench: Bench, entry: OutboxEntry, round_: RoundId) ->
     return True
 
 
-async def _doubtful_change(
-    bench: Bench, entry: OutboxEntry, round_: RoundId, verdicts: dict[Any, VerdictRecord]
-) -> bool:
+async def _doubtful_change(bench: Bench, entry: OutboxEntry, round_: RoundId) -> bool:
     records = await bench.store.items(bench.key, [entry.uid])
     record = records.get(entry.uid)
-    if record is None or record.graph_id is None or entry.expects is None:
+    if record is None or record.graph_id is None:
         await bench.store.commit(bench.key, [DropOutbox(entry.number)])
         return True
     if await refetch(bench, [record.graph_id]):
@@ -249,7 +240,7 @@ async def _doubtful_change(
             ],
         )
         return True
-    return await _no_effect(bench, entry, record, round_, verdicts)
+    return await _no_effect(bench, entry, record, round_)
 
 
 def _took_effect(entry: OutboxEntry, item: Item) -> bool:
@@ -270,18 +261,12 @@ def _same(name: str, wanted: Any, there: Any) -> bool:
     return meaning(name, wanted) == meaning(name, there)
 
 
-async def _no_effect(
-    bench: Bench,
-    entry: OutboxEntry,
-    record: ItemRecord,
-    round_: RoundId,
-    verdicts: dict[Any, VerdictRecord],
-) -> bool:
+async def _no_effect(bench: Bench, entry: OutboxEntry, record: ItemRecord, round_: RoundId) -> bool:
     """Nothing of the write is seen: a silent one is planned anew, a mailing one is watched."""
     age_s = (bench.clock.now() - entry.since).total_seconds()
     drop = DropOutbox(entry.number)
     if entry.kind == "respond" and entry.mail_kind:
-        verdict = verdicts.get(_doubt_id(bench, entry))
+        verdict = await _verdict(bench, entry)
         if verdict is not None and verdict.kind in ("approved", "discarded"):
             return await _told(bench, entry, record, verdict)
         if 0 <= age_s < CANNOT_TELL_S:
@@ -289,12 +274,7 @@ async def _no_effect(
         return await _cannot_tell(bench, entry)
     if entry.mail_kind and 0 <= age_s < LOOK_TWICE_S:
         await bench.clock.sleep(LOOK_TWICE_S - age_s)
-        return await _doubtful_change(
-            bench,
-            replace(entry, since=entry.since - timedelta(seconds=LOOK_TWICE_S)),
-            round_,
-            verdicts,
-        )
+        return await _doubtful_change(bench, entry, round_)
     await bench.store.commit(bench.key, [drop, Todo(entry.uid)])
     return True
 
@@ -310,18 +290,16 @@ async def _told(
     return True
 
 
-async def _doubtful_wish(
-    bench: Bench, entry: OutboxEntry, round_: RoundId, verdicts: dict[Any, VerdictRecord]
-) -> bool:
+async def _doubtful_wish(bench: Bench, entry: OutboxEntry, round_: RoundId) -> bool:
     """What a person asked for by a command: seen on the event, or a matter for them again."""
     assert entry.graph_id is not None
-    verdict = verdicts.get(_doubt_id(bench, entry))
+    verdict = await _verdict(bench, entry)
     answer = await bench.remote.read(bench.dialect.event(bench.calendar.id, entry.graph_id))
     if answer.status == 404:
         remotes = await bench.store.remotes_by_id(bench.key, [entry.graph_id])
         if not await is_gone(bench, entry.graph_id, remotes.get(entry.graph_id), None):
             return False
-    seen = is_seen(entry, answer) or await _is_in_deleted_items(bench, entry, answer)
+    seen = is_seen(entry, answer) or await _is_in_deleted_items(bench, entry)
     changes: list[Change] = [DropOutbox(entry.number)]
     if verdict is not None:
         changes += [ClearVerdict(verdict.problem), PutProblems(entry.uid), Todo(entry.uid)]
@@ -339,10 +317,10 @@ async def _doubtful_wish(
     return await _cannot_tell(bench, entry)
 
 
-async def _is_in_deleted_items(bench: Bench, entry: OutboxEntry, answer: Answer) -> bool:
+async def _is_in_deleted_items(bench: Bench, entry: OutboxEntry) -> bool:
     """What is cancelled or declined may go on answering from there."""
-    leaves = entry.kind == "cancel" or entry.action == "decline"
-    if not leaves or answer.status != 200 or entry.graph_id is None:
+    assert entry.graph_id is not None
+    if entry.kind != "cancel" and entry.action != "decline":
         return False
     home = await bench.remote.read(bench.dialect.calendar_of(bench.calendar.id, entry.graph_id))
     return is_elsewhere(home, bench)
@@ -359,6 +337,10 @@ def _spent(bench: Bench, entry: OutboxEntry) -> list[Change]:
         calendar.account, calendar.id, entry.uid, "held-mail", mail_code(kind), slot
     )
     return [ClearVerdict(listed)]
+
+
+async def _verdict(bench: Bench, entry: OutboxEntry) -> VerdictRecord | None:
+    return (await bench.store.verdicts()).get(_doubt_id(bench, entry))
 
 
 def _doubt_id(bench: Bench, entry: OutboxEntry) -> Any:

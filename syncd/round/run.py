@@ -92,7 +92,7 @@ async def run_round(
         pulled = await pull_any(bench, await _unlinked(bench, local), true_up=true_up)
         report.unsure = pulled.unsure
         _tell(bench, pulled)
-        report.waiting = await settle_doubts(bench, round_, await bench.store.verdicts())
+        report.waiting = await settle_doubts(bench, round_)
         # What was made after all may be a file that came from elsewhere: there it goes now.
         report.again = bench.counts.created > 0
     except SyncdError as error:

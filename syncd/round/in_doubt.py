@@ -17,12 +17,10 @@ from syncd.core.plan import fields_value, mail_code, problem_id
 from syncd.core.state import (
     Change,
     ClearVerdict,
-    Doubt,
     DropOutbox,
     ItemRecord,
     OutboxEntry,
     Problem,
-    PutDoubt,
     PutItem,
     PutOutbox,
     PutProblems,
@@ -199,16 +197,17 @@ async def _doubtful_delete(bench: Bench, entry: OutboxEntry, round_: RoundId) ->
         remotes = await bench.store.remotes_by_id(bench.key, [entry.graph_id])
         if not await is_gone(bench, entry.graph_id, remotes.get(entry.graph_id), None):
             return False
-        records = await bench.store.items(bench.key, [entry.uid])
-        record = records.get(entry.uid, ItemRecord(entry.uid))
-        bench.counts.deleted += 1
-        history = sent(bench, entry, round_, record.content)
-        await bench.store.commit(
-            bench.key, [drop, *_spent(bench, entry), *await gone_changes(bench, entry), *history]
-        )
+    elif not await _is_in_deleted_items(bench, entry):
+        # There after all: it is planned anew.
+        await bench.store.commit(bench.key, [drop, Todo(entry.uid)])
         return True
-    # It answers: there after all, or in Deleted Items. The view decides; then it is planned anew.
-    await bench.store.commit(bench.key, [drop, PutDoubt(Doubt(entry.graph_id, "removed"))])
+    records = await bench.store.items(bench.key, [entry.uid])
+    record = records.get(entry.uid, ItemRecord(entry.uid))
+    bench.counts.deleted += 1
+    history = sent(bench, entry, round_, record.content)
+    await bench.store.commit(
+        bench.key, [drop, *_spent(bench, entry), *await gone_changes(bench, entry), *history]
+    )
     return True
 
 
@@ -299,7 +298,8 @@ async def _doubtful_wish(bench: Bench, entry: OutboxEntry, round_: RoundId) -> b
         remotes = await bench.store.remotes_by_id(bench.key, [entry.graph_id])
         if not await is_gone(bench, entry.graph_id, remotes.get(entry.graph_id), None):
             return False
-    seen = is_seen(entry, answer) or await _is_in_deleted_items(bench, entry)
+    leaves = entry.kind == "cancel" or entry.action == "decline"
+    seen = is_seen(entry, answer) or (leaves and await _is_in_deleted_items(bench, entry))
     changes: list[Change] = [DropOutbox(entry.number)]
     if verdict is not None:
         changes += [ClearVerdict(verdict.problem), PutProblems(entry.uid), Todo(entry.uid)]
@@ -318,10 +318,8 @@ async def _doubtful_wish(bench: Bench, entry: OutboxEntry, round_: RoundId) -> b
 
 
 async def _is_in_deleted_items(bench: Bench, entry: OutboxEntry) -> bool:
-    """What is cancelled or declined may go on answering from there."""
+    """What is deleted may go on answering from there."""
     assert entry.graph_id is not None
-    if entry.kind != "cancel" and entry.action != "decline":
-        return False
     home = await bench.remote.read(bench.dialect.calendar_of(bench.calendar.id, entry.graph_id))
     return is_elsewhere(home, bench)
 

@@ -23,6 +23,7 @@ from syncd.core.state import DropItem, Problem, PutItem
 from syncd.core.wire.exchange import Answer
 from syncd.ports import Answered, Lost, Request, Unsent, WriteOutcome
 from syncd.shell.config_model import MailPolicy
+from syncd.simulator.switches import Switches
 from tests.rounds.world import World, event, ics, world
 
 AT = ("2026-03-05T10:00:00", "2026-03-05T10:30:00")
@@ -712,6 +713,28 @@ async def test_lost_deletions_that_took_effect_count_once(tmp_path: Path) -> Non
         assert (titles(w), await outbox(w)) == (["C", "D"], [])
         gone = [one for one in await w.store.history(None, 100) if one.what == "delete"]
         assert sorted(one.before.split(b"SUMMARY:")[1][:1] for one in gone) == [b"A", b"B"]
+
+
+async def test_a_deletion_that_took_effect_is_not_sent_to_deleted_items(tmp_path: Path) -> None:
+    """There a second one would be for good; the calendar's news say nothing of the first yet."""
+    async with world(tmp_path, switches=Switches(deleted_items_answer=True)) as w:
+        for name in ("A", "B", "C", "D"):
+            w.box.create(w.calendar, event(name, *AT))
+        remote = await odd(w)
+        (calendar,) = await w.store.calendars()
+        view = await w.store.view(calendar.key)
+        assert view is not None
+        no_news = json.dumps({"value": [], "@odata.deltaLink": view.link}).encode()
+        for _ in range(2):
+            remote.say("GET", "delta", Answer(200, {}, no_news))
+        remote.say("DELETE", "/events", LOST, passed=True)
+        w.path("A").unlink()
+
+        assert await w.code() == 0
+
+        assert len(remote.asked) == 1
+        assert await told(w) == ["delete"]
+        assert sorted(w.subjects()) == ["B", "C", "D"]
 
 
 async def test_an_approved_end_whose_answer_was_lost_is_told_once(tmp_path: Path) -> None:

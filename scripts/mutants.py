@@ -71,7 +71,10 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "core/decide.py": _CORE,
     "core/plan": (*_SMALL, *_CORE),
     "round/asked.py": ("tests/rounds/test_asked.py",),
-    "round/in_doubt.py": ("tests/rounds/test_asked.py", *_ROUNDS),
+    "round/in_doubt.py": (
+        *("tests/rounds/test_in_doubt.py", "tests/rounds/test_asked.py"),
+        *_ROUNDS,
+    ),
     "round/push.py": _ROUNDS,
     "round/requests.py": ("tests/rounds/test_targets.py", *_ROUNDS),
     "round/targets.py": ("tests/rounds/test_targets.py", *_ROUNDS),

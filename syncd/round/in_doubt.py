@@ -176,16 +176,18 @@ async def _rows_of(bench: Bench, uid: Uid) -> list[tuple[RemoteEvent, bytes]]:
 
 
 async def _find_created(bench: Bench, entry: OutboxEntry) -> tuple[RemoteEvent, bytes] | None:
-    """The event that a lost create made: by the UID in our extended property, and not one that
-    another item already stands for."""
-    rows = await _rows_of(bench, entry.uid)
+    """
+    The event that a lost create made: by the UID in our extended property.
+
+    One that the view has shown under this UID comes first. Another installation may have made the
+    same file at the same time: the second of two has a UID and a file of its own by then.
+    """
     known = await bench.store.remotes_by_uid(bench.key, [entry.uid])
-    taken = {one.graph_id for one in known.get(entry.uid, ())}
-    for event, raw in rows:
-        if uid_of(event) == entry.uid and event.id not in taken:
-            return event, raw
     for one in known.get(entry.uid, ()):
         return decode_event(one.raw), one.raw
+    for event, raw in await _rows_of(bench, entry.uid):
+        if uid_of(event) == entry.uid:
+            return event, raw
     return None
 
 

@@ -247,7 +247,7 @@ async def test_a_search_that_is_answered_with_nonsense_is_named(tmp_path: Path) 
         remote = await odd(w)
         remote.say("POST", "/events$", LOST, passed=True)
         remote.say("GET", BY_UID, refused(403, "ErrorAccessDenied").answer)
-        w.write("a.ics", ics("a", "A"))
+        w.write("a.ics", ics("a", "A", "20300310T100000", "20300310T110000"))
 
         await w.code()
 

@@ -422,9 +422,11 @@ async def test_a_create_in_doubt_of_a_file_that_is_known_no_more_is_weighed(tmp_
     """Half of the state is lost: what was made is linked with the file that is there."""
     async with world(tmp_path) as w:
         remote = await _made_again(w)
-        remote.say("POST", "/events", LOST, passed=True, then=_edited(w, subject="C"))
-        remote.say("GET", BY_UID, ServiceDown("down"))
-        await w.code()
+        edit = _edited(w, subject="C")
+        down = ServiceDown("down")
+        remote.say("POST", "/events", LOST, passed=True, then=lambda: remote.say("GET", "", down))
+        assert await w.code() == 5
+        edit()
         (calendar,) = await w.store.calendars()
         (entry,) = await w.store.outbox(calendar.key)
         await w.store.commit(calendar.key, [DropItem(entry.uid)])
@@ -433,6 +435,27 @@ async def test_a_create_in_doubt_of_a_file_that_is_known_no_more_is_weighed(tmp_
 
         assert (titles(w), w.subjects()) == (["C"], ["C"])
         assert len(w.names()) == 1
+
+
+async def test_a_lost_create_that_was_made_elsewhere_as_well_has_two_files(tmp_path: Path) -> None:
+    """Another installation had the same file: neither event is left without one."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+
+        def twin() -> None:
+            body = json.loads(remote.asked[0].body or b"")
+            w.box.create(w.calendar, body | {"subject": "Twin", "transactionId": None})
+
+        remote.say("POST", "/events", LOST, passed=True, then=twin)
+        w.write("a.ics", ics("a", "Once"))
+
+        assert await settled(w) == 0
+
+        assert titles(w) == sorted(w.subjects()) == ["Once", "Twin"]
+        assert len(remote.asked) == 1
+        w.edit("Once", b"SUMMARY:Once", b"SUMMARY:Twice")
+        assert await settled(w) == 0
+        assert titles(w) == sorted(w.subjects()) == ["Twice", "Twin"]
 
 
 async def test_an_answer_to_a_create_that_says_nothing_is_no_event(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ import gc
 import json
 import os
 import pickle
+import re
 import resource
 import shutil
 import signal
@@ -558,7 +559,7 @@ def chosen_tests(
     has them; then the fastest.
     """
     first, last = mutant.lines
-    lines = set(range(first, last + 1))
+    lines = {*range(first, last + 1), *_uses(mutant)}
     near = [key for key, one in reach.items() if lines & one.lines.get(mutant.module, frozenset())]
     chosen, seconds = [], 0.0
     known = [key for key in dict.fromkeys(noticed) if key in near]
@@ -568,6 +569,14 @@ def chosen_tests(
             break
         chosen.append(key)
     return chosen
+
+
+def _uses(mutant: Mutant) -> set[int]:
+    """Where a constant is used: no test runs the line that defines it."""
+    if not mutant.name.strip("_").isupper():
+        return set()
+    rows = enumerate(mutant.source.splitlines(), 1)
+    return {at for at, row in rows if re.search(rf"\b{mutant.name}\b", row)}
 
 
 def _fastest(reach: Mapping[str, Reach]) -> Callable[[str], tuple[float, str]]:

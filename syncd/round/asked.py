@@ -191,7 +191,7 @@ async def _accepted(bench: Bench, entry: OutboxEntry, remote: Remote, round_: Ro
     bench.counts.updated += entry.kind in ("cancel", "forward")
     doubt = Doubt(remote.record.graph_id, "series" if entry.slot else "unseen")
     changes: list[Change] = [DropOutbox(entry.number), PutDoubt(doubt)]
-    await bench.store.commit(bench.key, changes + sent(bench, entry, round_, b""))
+    await bench.store.commit(bench.key, changes + sent(bench, entry, round_))
 
 
 # --- what is told of a wish ----------------------------------------------------------------------

@@ -131,7 +131,7 @@ async def _doubtful_create(bench: Bench, entry: OutboxEntry, round_: RoundId) ->
             DropOutbox(entry.number),
             *_spent(bench, entry),
             *await created_changes(bench, record, entry, event, raw, late=True),
-            *sent(bench, entry, round_, b""),
+            *sent(bench, entry, round_),
         ],
     )
     return True
@@ -145,7 +145,7 @@ def _is_as_sent(bench: Bench, entry: OutboxEntry, event: RemoteEvent) -> bool:
 
 async def _is_listed(bench: Bench, entry: OutboxEntry) -> bool:
     """Whether a person is asked already: until they answer, it is looked for and not sent."""
-    listed = await bench.store.problems(bench.key, subject=entry.uid)
+    listed = await bench.store.problems(bench.key)
     return any(one.id == _doubt_id(bench, entry) for one in listed)
 
 
@@ -229,7 +229,6 @@ async def _doubtful_change(bench: Bench, entry: OutboxEntry, round_: RoundId) ->
     item = read_item(decode_event(remote.raw), bench.owner)
     if _took_effect(entry, item):
         settled = agreed_record(record, entry, item)
-        history = sent(bench, entry, round_, record.content)
         await bench.store.commit(
             bench.key,
             [
@@ -237,7 +236,7 @@ async def _doubtful_change(bench: Bench, entry: OutboxEntry, round_: RoundId) ->
                 *_spent(bench, entry),
                 PutItem(settled),
                 Todo(entry.uid),
-                *history,
+                *sent(bench, entry, round_),
             ],
         )
         return True
@@ -306,7 +305,7 @@ async def _doubtful_wish(bench: Bench, entry: OutboxEntry, round_: RoundId) -> b
     if verdict is not None:
         changes += [ClearVerdict(verdict.problem), PutProblems(entry.uid), Todo(entry.uid)]
     if seen or (verdict is not None and verdict.kind == "discarded"):
-        await bench.store.commit(bench.key, changes + sent(bench, entry, round_, b""))
+        await bench.store.commit(bench.key, changes + sent(bench, entry, round_))
         return True
     if not entry.mail_kind or verdict is not None:
         # Nobody is mailed, or a person said "send again".

@@ -90,7 +90,7 @@ def forgotten(bench: Bench, plan: ItemPlan, round_: RoundId) -> list[Change]:
     return [_version(bench, plan, round_, "local", "delete", (), before, b"")]
 
 
-def sent(bench: Bench, entry: OutboxEntry, round_: RoundId, content: bytes) -> list[Change]:
+def sent(bench: Bench, entry: OutboxEntry, round_: RoundId, content: bytes = b"") -> list[Change]:
     """A write that took effect; a deletion is a version too. `content`: of the file before it."""
     before = content if entry.kind == "delete" else b""
     record = HistoryRecord(

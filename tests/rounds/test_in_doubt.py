@@ -43,6 +43,7 @@ from tests.rounds.test_outbox import (
     Odd,
     _edited,
     _made_again,
+    _override,
     listed,
     odd,
     outbox,
@@ -206,13 +207,16 @@ async def test_what_mails_nobody_is_said_again_at_once(tmp_path: Path, lose: Los
         assert len(await told(w)) == 1
 
 
+@pytest.mark.parametrize("readable", [True, False])
 @pytest.mark.parametrize("lose", [a_change, a_deletion])
 async def test_what_had_no_effect_is_said_again_though_no_folder_is_looked_at(
-    tmp_path: Path, lose: Lose
+    tmp_path: Path, lose: Lose, readable: bool
 ) -> None:
-    """A daemon that hears of the service alone does not put it off."""
+    """A daemon that hears of the service alone does not put it off, whatever a look brings."""
     async with world(tmp_path) as w:
         remote = await lost_and_down(w, lose, passed=False)
+        if not readable:
+            remote.say("GET", ONE_EVENT, refused(403, "ErrorAccessDenied").answer)
 
         assert await news_only(w) == 0
 
@@ -394,6 +398,33 @@ async def test_a_lost_change_is_seen_however_the_service_spells_it(tmp_path: Pat
         assert await told(w) == ["patch"]
 
 
+OWN = "CATEGORIES:Red"
+
+
+@pytest.mark.parametrize("passed", [True, False])
+@pytest.mark.parametrize(("old", "new"), [("", OWN), (OWN, "")])
+async def test_a_lost_change_of_one_day_is_seen_in_what_that_day_has_of_its_own(
+    tmp_path: Path, old: str, new: str, passed: bool
+) -> None:
+    """A category that the other days do not have, or one that is taken away again."""
+    async with world(tmp_path) as w:
+        w.box.create(w.calendar, event("Series", *AT, recurrence=WEEKLY))
+        remote = await odd(w)
+        _override(w, "20260312", "SUMMARY:Series", "LOCATION:Hall", *[old] * bool(old))
+        assert await settled(w) == 0
+        remote.asked.clear()
+        known = len(await told(w))
+        remote.say("PATCH", "/events", LOST, passed=passed)
+        before, after = (f"LOCATION:Hall\r\n{own}".rstrip().encode() for own in (old, new))
+        w.edit("Series", before + b"\r\n", after + b"\r\n")
+
+        assert await code_and_wait(w) == (0, 0.0)
+
+        assert len(remote.asked) == (1 if passed else 2)
+        assert len(await told(w)) == known + 1
+        assert (OWN in w.text("Series")) is bool(new)
+
+
 async def test_a_mailing_change_is_looked_for_again_when_five_seconds_are_over(
     tmp_path: Path,
 ) -> None:
@@ -553,12 +584,12 @@ ASKED = [an_untold_create, an_answer, a_forward]
 @pytest.mark.parametrize("verdict", ["approved", "discarded"])
 @pytest.mark.parametrize("lose", ASKED)
 async def test_what_a_person_says_is_done_at_once(tmp_path: Path, lose: Lose, verdict: str) -> None:
-    """Though nothing moved in the folder, and no time is to pass any more."""
+    """Though nothing moved in the folder, and the event may not be read just then."""
     async with world(tmp_path) as w:
         remote = await lose(w, passed=False)
-        before = len(remote.asked)
         await w.decide(await until_asked(w), verdict)
         before, before_s = len(remote.asked), w.clock.monotonic_s()
+        remote.say("GET", ONE_EVENT, refused(403, "ErrorAccessDenied").answer)
 
         assert await news_only(w) == 0
 

@@ -398,6 +398,24 @@ async def test_a_lost_change_is_seen_however_the_service_spells_it(tmp_path: Pat
         assert await told(w) == ["patch"]
 
 
+async def test_a_text_whose_answer_was_lost_has_its_form_the_next_time(tmp_path: Path) -> None:
+    """What the service made of it is known, as after an answer: an edit of it may bring HTML."""
+    async with world(tmp_path) as w:
+        w.box.create(w.calendar, event("A", *AT, body={"contentType": "html", "content": "one"}))
+        remote = await odd(w)
+        remote.say("PATCH", "/events", LOST, passed=True)
+        w.edit("A", b"DESCRIPTION:one", b"DESCRIPTION:two")
+        assert await w.code() == 0
+        w.clear()
+        form = b"\r\nX-ALT-DESC;FMTTYPE=text/html:<p><b>three</b></p>"
+        w.edit("A", b"DESCRIPTION:two", b"DESCRIPTION:three" + form)
+
+        assert await w.code() == 0
+
+        sent = {"contentType": "html", "content": "<p><b>three</b></p>"}
+        assert w.bodies("PATCH") == [{"body": sent}]
+
+
 OWN = "CATEGORIES:Red"
 
 

@@ -123,10 +123,11 @@ class TestShowAndLog:
         here.event("Stand-down")
         here.syncd("sync")
 
-        words = ("show", "--match", "stand-up", "--from", "tomorrow", "--to", "+3d")
+        days = [str(TOMORROW + timedelta(days=n)) for n in range(3)]
+        words = ("show", "--match", "stand-up", "--from", days[0], "--to", days[-1])
+
         told = here.syncd(*words, "--json").json
 
-        days = [str(TOMORROW + timedelta(days=n)) for n in range(3)]
         assert [one["start"][:10] for one in told["occurrences"]] == days
         assert told["event"]["recurrence"]["type"] == "daily"
         out = here.syncd(*words).out

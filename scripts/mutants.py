@@ -78,7 +78,10 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "round/push.py": _ROUNDS,
     "round/requests.py": ("tests/rounds/test_targets.py", *_ROUNDS),
-    "round/targets.py": ("tests/rounds/test_targets.py", *_ROUNDS),
+    "round/targets.py": (
+        *("tests/rounds/test_targets.py", "tests/rounds/test_sceptic.py"),
+        *_ROUNDS,
+    ),
     "round/carrying.py": ("tests/rounds/test_moves.py",),
 }
 """What is changed, in this order, and the tests that concern it."""

@@ -312,12 +312,13 @@ def _is_never(world: World, thing: Thing | None, mail: Mail) -> bool:
     """
     Whether a mail may not go at all; one more guest of a meeting that exists is an update.
 
-    A forwarded event is a meeting from some time on, which nobody knows.
+    A forwarded event is a meeting from some time on, which nobody knows; and whoever was invited to
+    an event whose file had moved is no guest of the one that was made where the file is.
     """
     rule = world.mail.rule(_CLASSES[mail.kind])
     if mail.kind != "invitation" or thing is None:
         return rule == "never"
-    if thing.wished:
+    if thing.wished or thing.movers:
         return rule == world.mail.updates == "never"
     is_later = thing.guests_at is not None and thing.guests_at < mail.at
     return (world.mail.updates if is_later else rule) == "never"

@@ -571,3 +571,16 @@ def test_a_deleted_file_that_was_to_be_back_is_back_after_a_kill(at: int) -> Non
         Step(39, "here", "sync", 0, 0, (Hook(at, "kill"),)),
         settings={"direction": "pull"},
     )
+
+
+def test_a_guest_of_the_event_that_a_moved_file_left_is_none_of_the_other() -> None:
+    """The folder that it left is away: both events are there, and each has its own guests."""
+    _well(
+        Step(3, "here", "create", 3, 682),
+        Step(5, "here", "sync", extra=3),
+        Step(8, "remote", "invite", 3, 503),
+        Step(9, "here", "move", 3, 993),
+        Step(11, "here", "sync", 0, 0, (Hook(8, Step(12, "here", "away", 3, 921)),)),
+        Step(15, "here", "invite", 3, 832),
+        settings={"mail": ("send", "never", "never", "hold")},
+    )

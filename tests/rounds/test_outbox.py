@@ -453,6 +453,7 @@ async def test_a_lost_create_that_was_made_elsewhere_as_well_has_two_files(tmp_p
 
         assert titles(w) == sorted(w.subjects()) == ["Once", "Twin"]
         assert len(remote.asked) == 1
+        assert [one for one in w.requests("GET") if "/events?$filter" in one] == []
         w.edit("Once", b"SUMMARY:Once", b"SUMMARY:Twice")
         assert await settled(w) == 0
         assert titles(w) == sorted(w.subjects()) == ["Twice", "Twin"]

@@ -36,7 +36,7 @@ from syncd.ports import Answer, Answered, Lost, Unsent, WriteOutcome
 from syncd.round.desk import Bench
 from syncd.round.reconcile import remote_of
 from syncd.round.requests import occurrence_of, request_of
-from syncd.round.versions import sent
+from syncd.round.versions import sent, title_of
 
 __all__ = ["CarriedOut", "carry_out", "is_seen", "subject_of"]
 
@@ -205,7 +205,6 @@ def subject_of(entry: OutboxEntry) -> str:
 async def _tell(bench: Bench, entry: OutboxEntry, reason: str) -> None:
     calendar = bench.calendar
     known = (await bench.store.items(bench.key, [entry.uid])).get(entry.uid)
-    summary = known.base_local.master.subject if known and known.base_local else ""
     what = word_of(entry.kind, entry.action)
     of = f" of {entry.slot}" if entry.slot else ""
     problem = Problem(
@@ -219,7 +218,7 @@ async def _tell(bench: Bench, entry: OutboxEntry, reason: str) -> None:
         calendar=calendar.name,
         uid=entry.uid,
         file=str(known.file or "") if known else "",
-        summary=summary,
+        summary=await title_of(bench, entry.uid),
         line=0,
         reason=f"{what!r}{of} was not sent: {reason}",
         hint="`syncd discard ID` takes it off the list; give the command again if you mean it.",

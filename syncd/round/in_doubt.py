@@ -48,7 +48,7 @@ from syncd.round.settle import (
     gone_changes,
     met_changes,
 )
-from syncd.round.versions import sent
+from syncd.round.versions import sent, title_of
 
 __all__ = ["settle_doubts"]
 
@@ -348,7 +348,8 @@ def _doubt_id(bench: Bench, entry: OutboxEntry) -> Any:
 
 
 async def _cannot_tell(bench: Bench, entry: OutboxEntry) -> bool:
-    summary = entry.expects.master.subject if entry.expects is not None else ""
+    expected = entry.expects
+    title = expected.master.subject if expected is not None else await title_of(bench, entry.uid)
     problem = Problem(
         id=_doubt_id(bench, entry),
         kind="in-doubt",
@@ -358,7 +359,7 @@ async def _cannot_tell(bench: Bench, entry: OutboxEntry) -> bool:
         calendar=bench.calendar.name,
         uid=entry.uid,
         file="",
-        summary=summary,
+        summary=title,
         line=0,
         reason="its answer was lost, and looking does not tell whether it took effect",
         hint="`syncd approve ID` sends it again, `syncd discard ID` says that it was sent.",

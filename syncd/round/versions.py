@@ -13,9 +13,10 @@ from collections.abc import Iterable
 from syncd.core.decide import Forget, KeepText, MakeFile, Merged, Nothing, Present, RestoreFile
 from syncd.core.event import FieldKey
 from syncd.core.history import FOUND
-from syncd.core.ids import RoundId
+from syncd.core.ids import RoundId, Uid
 from syncd.core.plan import FileJob, ItemPlan
 from syncd.core.state import AddHistory, Change, HistoryRecord, OutboxEntry, Side
+from syncd.core.wire.ics_read import FileItem, read
 from syncd.round.desk import Bench
 
 __all__ = ["edited", "forgotten", "sent", "turned_down", "written"]
@@ -108,6 +109,24 @@ def sent(bench: Bench, entry: OutboxEntry, round_: RoundId, content: bytes = b""
         entry.mails if entry.mail_kind else (),
     )
     return [AddHistory(record)]
+
+
+async def title_of(bench: Bench, uid: Uid) -> str:
+    """Of an item, or of the last version that the history has of it; "" where nothing tells."""
+    known = (await bench.store.items(bench.key, [uid])).get(uid)
+    if known is not None and known.base_local is not None:
+        return known.base_local.master.subject
+    for one in await bench.store.history(uid, _MOST):
+        text = one.after or one.before
+        if one.key == bench.key and text:
+            found = read(text, bench.owner, None)
+            if isinstance(found, FileItem) and found.item is not None:
+                return found.item.master.subject
+    return ""
+
+
+_MOST = 20
+"""Versions in which a title is looked for."""
 
 
 def _known_content(plan: ItemPlan) -> bytes:

@@ -305,7 +305,7 @@ async def test_an_answer_to_what_is_gone_is_told_and_not_sent(tmp_path: Path) ->
         [notice] = await w.store.problems()
         assert (notice.kind, notice.code) == ("notice", "respond-not-sent")
         assert notice.reason == "'accept' was not sent: there is no such event any more"
-        assert (notice.summary, notice.file) == ("", "")
+        assert (notice.summary, notice.file) == ("Plan", "")
 
 
 async def test_what_the_service_refuses_is_told_and_not_tried_again(tmp_path: Path) -> None:

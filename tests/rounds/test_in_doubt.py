@@ -662,7 +662,7 @@ async def test_what_is_in_doubt_has_a_name_of_its_own(tmp_path: Path, slot: str)
         matter = ("work", calendar.id, uid, "in-doubt", "respond", slot)
         assert problem.id == problem_id(*matter)
         assert (problem.account, problem.calendar, problem.uid) == ("work", "Calendar", uid)
-        assert (problem.summary, problem.file, problem.line) == ("", "", 0)
+        assert (problem.summary, problem.file, problem.line) == ("Plan", "", 0)
         assert (problem.mail_class, problem.to) == ("responses", ("carol@example.org",))
         way_out = "`syncd approve ID` sends it again, `syncd discard ID` says that it was sent."
         assert problem.hint == way_out

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 import msgspec
 
@@ -136,6 +137,8 @@ def _is_watched(bench: Bench, one: Target) -> bool:
             return rules.cancellations != "send"
         case "create" | "respond":
             return False
+        case _:
+            assert_never(one.write.kind)
 
 
 def _mails_others(bench: Bench, one: Target) -> bool:

@@ -21,6 +21,7 @@ from syncd.core.wire.exchange import Answer
 from syncd.graph.transport import GraphRemote
 from syncd.ports import Answered, Request, Unsent, WriteOutcome
 from syncd.round.asked import is_seen
+from syncd.shell.config_model import MailPolicy
 from syncd.simulator.faults import FaultKind, Faults
 from syncd.simulator.folders import Person
 from syncd.simulator.switches import Switches
@@ -327,6 +328,20 @@ async def test_what_the_service_refuses_is_told_and_not_tried_again(tmp_path: Pa
         assert w.writes() == []
         [notice] = await w.store.problems()
         assert "the service refused it: 400" in notice.reason
+
+
+async def test_what_the_configuration_forbids_by_now_is_told_and_not_sent(tmp_path: Path) -> None:
+    """It was asked for while answers were let go."""
+    async with world(tmp_path, mail=MailPolicy("send", "send", "send", "never")) as w:
+        await invited(w)
+        await accept(w)
+
+        assert await w.code() == 0
+
+        assert (mails(w), await left(w)) == ({}, 0)
+        [notice] = await w.store.problems()
+        reason = "the configuration lets no such mail go (responses = never)"
+        assert notice.reason == f"'accept' was not sent: {reason}"
 
 
 async def test_only_the_organizer_cancels(tmp_path: Path) -> None:

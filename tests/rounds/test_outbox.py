@@ -1083,6 +1083,22 @@ async def test_a_create_that_is_found_at_the_second_look(tmp_path: Path) -> None
         assert await w.store.problems() == []
 
 
+async def test_an_event_that_the_service_names_by_mistake_is_not_the_one_that_was_made(
+    tmp_path: Path,
+) -> None:
+    """It was asked for one with the file's UID, and answers with another."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        other = json.dumps({"value": [{"id": "other", "subject": "Other"}]}).encode()
+        remote.say("POST", "/events", LOST)
+        remote.say("GET", BY_UID, Answer(200, {}, other))
+        w.write("a.ics", ics("a", "Once"))
+
+        assert await settled(w) == 0
+
+        assert (titles(w), w.subjects()) == (["Once"], ["Once"])
+
+
 async def test_a_create_that_the_view_showed_before_it_was_looked_for(tmp_path: Path) -> None:
     """The same event: it is not taken for another one with the same UID."""
     async with world(tmp_path) as w:

@@ -129,7 +129,11 @@ class VdirFolder:
         await asyncio.to_thread(self._locked, self._discard, orphans)
 
     async def found_marker(self) -> Marker | None:
-        """What the folder's marker says, whoever it names; None when there is none to be read."""
+        """
+        What the folder's marker says, whoever it names; None when there is none.
+
+        Raises: DiskTrouble: it cannot be told, which is another matter than a folder without one.
+        """
         return await asyncio.to_thread(self._locked, self._found_marker)
 
     async def release(self) -> bool:
@@ -184,11 +188,12 @@ class VdirFolder:
         return "ours" if found == self._marker else "foreign"
 
     def _found_marker(self) -> Marker | None:
-        try:
-            with open_folder(self._path) as dir_fd:
-                return _read_marker(dir_fd)
-        except OSError:
-            return None
+        with disk_failures(f"read the marker of {str(self._path)!r}"):
+            try:
+                with open_folder(self._path) as dir_fd:
+                    return _read_marker(dir_fd)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
 
     # --- prepare -------------------------------------------------------------------------------
 

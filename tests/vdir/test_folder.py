@@ -4,7 +4,7 @@ import os
 import socket
 import stat
 from datetime import UTC, datetime
-from errno import EIO, ENOSPC, EROFS
+from errno import EACCES, EIO, ENOSPC, EROFS
 from pathlib import Path
 
 import pytest
@@ -122,6 +122,20 @@ async def test_a_foreign_folders_files_are_read_for_a_recovery(here: Place) -> N
     assert look.standing == "foreign"
     assert [seen.name for seen in look.changed] == [A]
     assert await here.folder.found_marker() == lost
+
+
+async def test_a_marker_that_cannot_be_read_is_not_taken_for_none(
+    here: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without one a folder is imported: what the service has no more would be made anew."""
+
+    def refuse(path: Path) -> int:
+        raise PermissionError(EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("syncd.vdir.folder.open_folder", refuse)
+
+    with pytest.raises(DiskTrouble, match="read the marker"):
+        await here.folder.found_marker()
 
 
 # --- prepare -----------------------------------------------------------------------------------

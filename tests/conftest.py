@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "suite",
+    max_examples=50,
     derandomize=not os.environ.get("SYNCD_SEARCH"),
     deadline=None,
     database=None,

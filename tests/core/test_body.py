@@ -418,7 +418,7 @@ def with_edits(text: str, edits: list[tuple[int, int, list[str]]]) -> str:
     return "\n".join(lines)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(SIMPLE, st.lists(EDITS, max_size=3))
 @example("<p>a</p><p><br></p><p><br></p><p>b</p>", [(1, 1, [])])
 def test_an_accepted_edit_reads_as_the_users_text(

@@ -82,7 +82,7 @@ def test_a_file_that_is_too_big_for_its_own_good_is_told_in_time(name: str) -> N
     assert verdict(data, lambda given, watch: examined(given, watch, bases=())) == wanted
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.binary(max_size=400) | st.binary(max_size=100).map(lambda data: REAL["khal"] + data))
 def test_arbitrary_bytes_are_an_answer(data: bytes) -> None:
     """Alone and behind a good file."""
@@ -109,7 +109,7 @@ def test_lines_in_any_order_are_an_answer(
     verdict((b"\r\n" if crlf else b"\n").join(lines))
 
 
-@settings(max_examples=400)
+@settings(max_examples=120)
 @given(st.sampled_from(sorted(REAL)), st.integers(1, 6), st.integers(0, 2**32))
 def test_a_mutated_file_is_an_answer(name: str, times: int, seed: int) -> None:
     """What is read of it says the same after every turn of writing and reading."""
@@ -187,7 +187,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.booleans(), st.dictionaries(MEMBERS, ANYTHING, max_size=5))
 def test_any_json_is_an_answer(repeats: bool, members: dict[str, Any]) -> None:
     """Members of the wrong kind, empty, far away or too many."""
@@ -196,14 +196,14 @@ def test_any_json_is_an_answer(repeats: bool, members: dict[str, Any]) -> None:
     verdict(json.dumps(event).encode(), received)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(MEMBERS, ANYTHING, MEMBERS, ANYTHING)
 def test_any_recurrence_is_an_answer(one: str, value: Any, other: str, more: Any) -> None:
     """Patterns and ranges that no service documents."""
     verdict(json.dumps(series_json({one: value}, {other: more})).encode(), received)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.sampled_from(sorted(EVENTS)), st.integers(1, 3), st.integers(0, 2**32))
 def test_a_mutated_event_is_an_answer(name: str, times: int, seed: int) -> None:
     """Bytes changed within the JSON, most of which make it none."""

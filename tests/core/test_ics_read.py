@@ -146,7 +146,7 @@ def test_a_parsed_file_goes_back_byte_for_byte(item: Item) -> None:
     assert to_bytes(document) == data
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=300) | st.text(max_size=200).map(lambda text: ONE % text.encode()))
 def test_arbitrary_bytes_are_an_answer_not_a_crash(data: bytes) -> None:
     """Every file is an item, no event, or unreadable for a reason."""

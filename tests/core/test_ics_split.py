@@ -592,7 +592,7 @@ def outgrows(data: bytes, whole: Item) -> bool:
     return bool(cut.end - cut.start > gap)
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(files())
 def test_the_parts_have_the_instances_of_the_whole(case: tuple[bytes, date, date]) -> None:
     """As an independent reader of RANGE sees them, for years; nothing of the parts is held."""
@@ -670,7 +670,7 @@ HOSTILE = (
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(
     files() | st.just((file(WEEKLY, LATER), date(2026, 1, 1), date(2027, 1, 1))),
     st.lists(st.tuples(st.integers(0, 99), st.sampled_from(HOSTILE)), max_size=5),
@@ -695,7 +695,7 @@ def test_a_mutated_file_is_cut_or_not(
         assert split_series(found.new, OWNER) is None
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_are_not_cut(data: bytes) -> None:
     """Nor do they crash."""

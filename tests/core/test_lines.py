@@ -58,7 +58,7 @@ def test_a_list_survives_its_commas(values: list[str]) -> None:
     assert split_list(",".join(escape(value) for value in values)) == values
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(st.binary(max_size=200))
 def test_whatever_can_be_parsed_goes_back_byte_for_byte(inner: bytes) -> None:
     """Junk lines, odd folds and line ends included."""

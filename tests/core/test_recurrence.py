@@ -298,7 +298,7 @@ STARTS = st.dates(date(2000, 1, 1), date(2050, 1, 1))
 
 
 @given(KINDS, STARTS, st.integers(-400, 20_000))
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_skipping_ahead_finds_the_same_dates(rule: Recurrence, start: date, days: int) -> None:
     """A window far away has the dates that a walk from the start would find there."""
     since = start + timedelta(days=days)
@@ -310,7 +310,7 @@ def test_skipping_ahead_finds_the_same_dates(rule: Recurrence, start: date, days
 
 
 @given(KINDS, STARTS, st.integers(0, 5000))
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_last_and_nth_agree_with_the_walk(rule: Recurrence, start: date, days: int) -> None:
     """The arithmetic short cuts find what the walk finds."""
     at_most = start + timedelta(days=days)
@@ -322,7 +322,7 @@ def test_last_and_nth_agree_with_the_walk(rule: Recurrence, start: date, days: i
 
 
 @given(KINDS, STARTS)
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_canonical_value_has_the_same_dates(rule: Recurrence, anywhere: date) -> None:
     """Taking away what has no effect has no effect."""
     start = next(occurrences(rule, anywhere))

@@ -511,7 +511,7 @@ ZONES = st.sampled_from(
     BERLIN,
     datetime(1, 1, 1, 2, 30).time(),
 )
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_what_is_written_reads_back(
     series: tuple[Recurrence, date], zone: WindowsZone | None, clock: object
 ) -> None:
@@ -532,7 +532,7 @@ def dates_by_dateutil(rule: Recurrence, start: date) -> Iterator[date]:
 
 
 @given(recurrences())
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_written_rule_has_the_dates_of_the_pattern(series: tuple[Recurrence, date]) -> None:
     """An independent reader of RFC 5545 finds the dates that Exchange makes of the pattern."""
     rule, start = series
@@ -596,7 +596,7 @@ def accepted_start(value: str, anywhere: date) -> date | None:
 @given(
     rule_texts(), st.dates(date(2023, 1, 1), date(2028, 12, 31)), st.sampled_from(["", ";COUNT=2"])
 )
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.filter_too_much])
 def test_accepted_rule_keeps_its_dates(value: str, anywhere: date, count: str) -> None:
     """A rule is accepted only with exactly its own dates, by an independent expansion."""
     start = accepted_start(value + count, anywhere)

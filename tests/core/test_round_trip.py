@@ -674,7 +674,7 @@ def unsaid(item: Item, found: FileItem) -> set[tuple[str, str]]:
     return keys
 
 
-@law(1200)
+@law(600)
 @given(ROWS, FORMS)
 def test_an_event_becomes_a_file_that_says_what_the_event_says(
     row: dict[str, Any], forms: Forms
@@ -1254,7 +1254,7 @@ def in_order(names: list[str]) -> list[str]:
 ITEMS = ROWS.map(lambda row: item_of(decoded(row))).filter(lambda item: item is not None)
 
 
-@law(500)
+@law(300)
 @given(ITEMS, st.lists(st.sampled_from(sorted(EVERY)), min_size=1, max_size=6, unique=True))
 def test_what_programs_do_to_a_file_on_saving_is_no_edit(item: Item, names: list[str]) -> None:
     """Any six of their habits at once; beside a base, and where it tells all by itself without."""
@@ -1616,7 +1616,7 @@ def donor(number: int) -> Item:
     return read_item(decoded(row), OWNER)
 
 
-@law(500)
+@law(300)
 @given(foreign_files(), st.sampled_from(sorted(OWNED)), st.integers(0, 99))
 def test_a_file_goes_to_the_service_and_back_without_losing_a_byte(
     data: bytes, name: str, number: int

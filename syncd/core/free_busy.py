@@ -21,6 +21,7 @@ from syncd.core.zones import WindowsZone, instant, windows_zone, zone_info
 
 __all__ = [
     "LEGEND",
+    "WEEKDAYS",
     "Availability",
     "Busy",
     "Hours",
@@ -86,8 +87,13 @@ class Hours(msgspec.Struct, frozen=True):
     offset_min: Annotated[int, msgspec.Meta(gt=-1440, lt=1440)] = 0
 
     def __str__(self) -> str:
-        clock = self.zone or f"UTC{self.offset_min:+} min"
-        return f"{_spans(self.days)} {self.opens:%H:%M}-{self.closes:%H:%M} ({clock})".lstrip()
+        times = f"{self.opens:%H:%M}-{self.closes:%H:%M} ({self.clock})"
+        return f"{_spans(self.days)} {times}".lstrip()
+
+    @property
+    def clock(self) -> str:
+        """The zone, or how far its clock is ahead of UTC."""
+        return self.zone or f"UTC{self.offset_min:+} min"
 
     def cover(self, at: datetime) -> bool:
         """Whether an aware time lies within them."""
@@ -105,14 +111,15 @@ class Hours(msgspec.Struct, frozen=True):
         return zone_info(zone) if zone else timezone(timedelta(minutes=self.offset_min))
 
 
-_DAY_NAMES: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+"""By number, as Graph calls them."""
 
 
 def _spans(days: tuple[int, ...]) -> str:
     """Days of the week, three or more in a row as a span."""
-    if len(days) > 2 and days == tuple(range(days[0], days[0] + len(days))):
-        return f"{_DAY_NAMES[days[0]]}-{_DAY_NAMES[days[-1]]}"
-    return " ".join(_DAY_NAMES[one] for one in days)
+    names = [WEEKDAYS[one][:3].title() for one in days]
+    in_a_row = len(days) > 2 and days == tuple(range(days[0], days[0] + len(days)))
+    return f"{names[0]}-{names[-1]}" if in_a_row else " ".join(names)
 
 
 class Taken(msgspec.Struct, frozen=True, omit_defaults=True):

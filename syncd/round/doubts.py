@@ -326,7 +326,7 @@ async def _verify(
 
 def _told(bench: Bench, answer: Answer) -> list[tuple[RemoteEvent, bytes]]:
     """The event of an answer, if it is one that can be read."""
-    if answer.status < 300:
+    if answer.is_success:
         return _readable(bench, answer)
     bench.observe("event.refused", {"status": answer.status})
     return []

@@ -145,7 +145,7 @@ def _is_as_sent(bench: Bench, entry: OutboxEntry, event: RemoteEvent) -> bool:
 
 async def _is_listed(bench: Bench, entry: OutboxEntry) -> bool:
     """Whether a person is asked already: until they answer, it is looked for and not sent."""
-    listed = await bench.store.problems(bench.key)
+    listed = await bench.store.problems(bench.key, subject=entry.uid)
     return any(one.id == _doubt_id(bench, entry) for one in listed)
 
 

@@ -48,7 +48,8 @@ async def settle_interrupted(bench: Bench, local: LocalState) -> bool:
                 changes += await _as_written(bench, record, meant)
     await bench.store.commit(bench.key, changes)
     bench.swept.clear()
-    await bench.folder.work(returns)
+    if returns:
+        await bench.folder.work(returns)
     return bool(returns)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -48,8 +49,12 @@ __all__ = [
     "parse_targets",
     "reports_to_json",
     "sync_now",
+    "take_up_words",
     "tidy_history",
 ]
+
+WORDS_AT_ONCE: Final = 300
+"""Items whose words are taken up after a sync, in some tenths of a second."""
 
 DECISIONS: Final[Mapping[str, frozenset[str]]] = {
     "conflict": frozenset({"local", "remote", "both"}),
@@ -187,7 +192,8 @@ async def find_problem(store: Store, written: str) -> tuple[CalendarKey, Problem
 
     Raises: CommandError: none or several are meant.
     """
-    problems = await open_matters(store)
+    kept = {one.problem.id: one for one in await kept_wishes(store)}
+    problems = [*await store.problems(), *(one.problem for one in kept.values())]
     found = [one for one in problems if one.id == written]
     found = found or [one for one in problems if written and one.id.startswith(written.lower())]
     if not found:
@@ -195,18 +201,12 @@ async def find_problem(store: Store, written: str) -> tuple[CalendarKey, Problem
     if len(found) > 1:
         ids = ", ".join(one.id for one in found)
         raise CommandError(f"{written!r} may be any of {ids}", hint="Write one of them in full.")
-    for kept in await kept_wishes(store):
-        if kept.problem.id == found[0].id:
-            return kept.calendar, found[0]
+    if found[0].id in kept:
+        return kept[found[0].id].calendar, found[0]
     place = await store.calendar_of_problem(found[0].id)
     if place is None:
         raise CommandError(f"problem {written} was just resolved")
     return place[0], found[0]
-
-
-async def open_matters(store: Store) -> list[Problem]:
-    """Everything on the list, what was asked for and waits for the service at its end."""
-    return [*await store.problems(), *(one.problem for one in await kept_wishes(store))]
 
 
 def check_decision(problem: Problem, kind: str) -> None:
@@ -381,6 +381,12 @@ async def go_back(workshop: Workshop, kind: str, what: str, exact: str) -> list[
             hint="Run the command again.",
         )
     return await way.carry_out(planned)
+
+
+async def take_up_words(store: Store) -> None:
+    """Index the words of what moved. A search looks by itself at what is not taken up."""
+    with suppress(SyncdError):
+        await store.index_words(WORDS_AT_ONCE)
 
 
 async def tidy_history(workshop: Workshop) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
@@ -18,7 +18,6 @@ from syncd.core.errors import CommandError, ExitCode, LoginNeeded
 from syncd.core.event import effective
 from syncd.core.ids import Uid
 from syncd.core.plan import exactly
-from syncd.core.search import Query
 from syncd.core.state import CalendarRecord, ItemRecord, OutboxEntry, RemoteRecord
 from syncd.core.wire.graph import RemoteEvent, decode_event, exception_slots, read_item
 from syncd.core.wishes import (
@@ -35,8 +34,9 @@ from syncd.core.zones import UTC_ZONE
 from syncd.round.asked import subject_of
 from syncd.shell.actions import sync_now
 from syncd.shell.config import Config
+from syncd.shell.finding import Place, items_meant, listed_uids
 from syncd.shell.mailbox import CalendarReport, rules_of
-from syncd.shell.way_back import owner_of, uid_named
+from syncd.shell.way_back import owner_of
 from syncd.shell.workshop import Workshop
 from syncd.store.store import Store
 
@@ -51,8 +51,6 @@ __all__ = [
     "wish_for",
     "wish_in",
 ]
-
-SHOWN: Final = 5
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,17 +176,13 @@ async def found_item(store: Store, asked: Asked) -> tuple[CalendarRecord, ItemRe
 
     Raises: CommandError: none or several are meant.
     """
-    wanted = await uid_named(store, asked.uid) if asked.uid else None
-    query = Query.of(asked.words)
-    found: list[tuple[CalendarRecord, ItemRecord]] = []
-    for calendar in await store.calendars():
-        if calendar.status != "active" or not _is_meant(calendar, asked.calendar):
-            continue
-        if wanted is not None:
-            items = list((await store.items(calendar.key, [wanted])).values())
-        else:
-            items = [one for one in await store.items_with(calendar.key, query) if _has(one, query)]
-        found += [(calendar, one) for one in items if one.graph_id and not one.local_only]
+    calendars = [
+        one
+        for one in await store.calendars()
+        if one.status == "active" and _is_meant(one, asked.calendar)
+    ]
+    meant = await items_meant(store, calendars, asked.uid, asked.words)
+    found = [(at, one) for at, one in meant if one.graph_id and not one.local_only]
     if len(found) == 1:
         return found[0]
     raise _unclear(found, asked)
@@ -198,21 +192,15 @@ def _is_meant(calendar: CalendarRecord, written: str) -> bool:
     return written in ("", calendar.name, f"{calendar.account}/{calendar.name}")
 
 
-def _has(item: ItemRecord, query: Query) -> bool:
-    return item.base_remote is not None and bool(query.slots(item.base_remote))
-
-
-def _unclear(found: Sequence[tuple[CalendarRecord, ItemRecord]], asked: Asked) -> CommandError:
+def _unclear(found: Sequence[Place], asked: Asked) -> CommandError:
     what = repr(asked.uid or asked.words)
     if not found:
         return CommandError(
             f"{what} names no event that is on the service",
             hint="`syncd agenda` and `syncd search` show what there is.",
         )
-    shown = [f"{one.uid} ({calendar.name})" for calendar, one in found[:SHOWN]]
-    more = ", …" if len(found) > SHOWN else ""
     return CommandError(
-        f"{what} may be any of {', '.join(shown)}{more}",
+        f"{what} may be any of {listed_uids(found)}",
         hint="Write its UID, or say which calendar with --calendar.",
     )
 

@@ -45,6 +45,7 @@ from syncd.shell.actions import (
     parse_targets,
     reports_to_json,
     sync_now,
+    take_up_words,
     tidy_history,
 )
 from syncd.shell.asking import plan_wish, wish_for, wish_in
@@ -64,8 +65,6 @@ from syncd.vdir.watch import Everything, FolderWatch, Touched
 __all__ = ["PATIENCE_S", "Daemon", "Keeper", "Troubles", "log_facts"]
 
 PATIENCE_S = 60.0
-WORDS_AT_ONCE = 200
-"""Items whose words a round takes up for searching, in some tenth of a second."""
 """Longer waits end the round, so that the trouble is told and `syncd sync` gets its answer."""
 
 LIST_TICK_S = 30.0  # the mailbox itself asks the service every five minutes
@@ -350,8 +349,7 @@ class Keeper:
         if not calendars:
             return {}
         reports = await self.mailbox.sync(calendars, look_at=due.look)
-        with suppress(SyncdError):  # a search looks by itself at what is not taken up
-            await self._store.index_words(WORDS_AT_ONCE)
+        await take_up_words(self._store)
         keys = [one.key for one in calendars]
         return {key: one.trouble or one for key, one in zip(keys, reports, strict=True)}
 

@@ -15,7 +15,7 @@ from syncd.core.state import CalendarKey, CalendarRecord, OutboxEntry, Problem
 from syncd.core.wishes import word_of
 from syncd.store.store import Store
 
-__all__ = ["KEPT", "Kept", "kept_wishes", "take_back"]
+__all__ = ["KEPT", "Kept", "kept_wishes", "open_matters", "take_back"]
 
 KEPT: Final = "kept-wish"
 """The code of their problems, which need nobody."""
@@ -42,6 +42,11 @@ async def kept_wishes(store: Store) -> list[Kept]:
         for calendar in await store.calendars()
         for entry in await store.asked(calendar.key)
     ]
+
+
+async def open_matters(store: Store) -> list[Problem]:
+    """Everything on the list, what was asked for and waits for the service at its end."""
+    return [*await store.problems(), *(one.problem for one in await kept_wishes(store))]
 
 
 async def _listed(store: Store, calendar: CalendarRecord, entry: OutboxEntry) -> Problem:

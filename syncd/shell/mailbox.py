@@ -723,7 +723,7 @@ class Mailbox:
         moves: dict[CalendarKey, Moves] = {}
         for key in benches:
             gone = missing.get(key, set())
-            came = await self._store.arrivals(key, gone & homes.keys())
+            came = await self._store.arrivals(key, gone & homes.keys()) if gone else {}
             away, done = set[Uid](), dict[Uid, CalendarKey]()
             for uid in gone:
                 # Who was followed there all along is another event, and this file was deleted.

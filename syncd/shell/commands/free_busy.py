@@ -39,7 +39,6 @@ DEFAULT_INTERVAL_MIN = 30
 IFB_DAYS = 60
 IFB_MOST_DAYS = 3700
 STDOUT = "-"
-_DAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 @click.command("free-busy")
@@ -201,14 +200,16 @@ def _to_json(day: date, known: Known, written: Written) -> dict[str, Any]:
 
 
 def _hours_to_json(one: Availability) -> dict[str, Any] | None:
+    from syncd.core.free_busy import WEEKDAYS
+
     hours = one.hours
     if hours is None:
         return None
     return {
-        "days": [_DAY_NAMES[number] for number in hours.days],
+        "days": [WEEKDAYS[number] for number in hours.days],
         "start": hours.opens.isoformat("minutes"),
         "end": hours.closes.isoformat("minutes"),
-        "zone": hours.zone or f"UTC{hours.offset_min:+} min",
+        "zone": hours.clock,
     }
 
 

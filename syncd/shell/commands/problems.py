@@ -47,7 +47,7 @@ def problems_command(ctx: click.Context, as_json: bool) -> int:
 
 
 async def _list(config: Config, *, as_json: bool) -> int:
-    from syncd.shell.actions import open_matters
+    from syncd.shell.kept import open_matters
     from syncd.shell.output import print_json, say, table
 
     async with open_store(config) as store:

@@ -45,7 +45,6 @@ __all__ = [
 AGENDA_DAYS = 7
 SEARCH_DAYS = 400
 AGENDA_MOST_DAYS = 3700
-SHOWN = 5
 FIRST_YEAR, LAST_YEAR = 1601, 4500  # MS-OXCICAL: what Exchange can hold
 
 
@@ -278,32 +277,17 @@ Found = tuple["CalendarRecord", "ItemRecord", "Moment"]
 
 
 async def _moments(store: Store, account: Account, first: date, last: date) -> list[Found]:
+    from syncd.shell.finding import item_of
     from syncd.shell.moments import Span, moments_of
 
     span = Span(first, last, await _zone(store, account))
     found: list[Found] = []
     for calendar in await store.calendars(account.name):
         for record in await store.all_items(calendar.key):
-            item = _item_of(record)
+            item = item_of(record)
             if item is not None:
                 found += [(calendar, record, moment) for moment in moments_of(item, span)]
     return found
-
-
-def _item_of(record: ItemRecord) -> Item | None:
-    """What is known of an item: what both sides agreed on, else what its file says."""
-    return record.base_remote or record.base_local or _told_by_file(record)
-
-
-def _told_by_file(record: ItemRecord) -> Item | None:
-    if not record.content:
-        return None
-    from syncd.core.owner import Owner
-    from syncd.core.wire.ics_read import FileItem, read
-    from syncd.core.zones import UTC_ZONE
-
-    told = read(record.content, Owner(frozenset(), UTC_ZONE), None)
-    return told.item if isinstance(told, FileItem) else None
 
 
 async def _settings(store: Store, config: Config) -> MailboxSettings:
@@ -435,10 +419,11 @@ async def _found(store: Store, account: Account, query: Query) -> list[Found]:
 
 def _hits(record: ItemRecord, query: Query, zone: tzinfo) -> list[Moment]:
     """Where an item has the words: a series tells its next occurrence, or else its first."""
+    from syncd.shell.finding import item_of, told_by_file
     from syncd.shell.moments import Span, moment_of, moments_of
 
     # A file whose stamp is not known may hold more than both sides have agreed on.
-    item = (_told_by_file(record) if record.fingerprint is None else None) or _item_of(record)
+    item = (told_by_file(record) if record.fingerprint is None else None) or item_of(record)
     if item is None:
         return []
     found: list[Moment | None] = []
@@ -496,6 +481,7 @@ def show_command(
 async def _show(
     config: Config, uid: str, words: str, days: tuple[date, date] | None, *, as_json: bool
 ) -> int:
+    from syncd.shell.finding import item_of
     from syncd.shell.moments import Span, moments_of
     from syncd.shell.output import print_json
 
@@ -504,7 +490,7 @@ async def _show(
         settings = await _settings(store, config)
         account = config.accounts.get(calendar.account)
         zone = await _zone(store, account) if account is not None else _local_zone()
-    item = _item_of(record)
+    item = item_of(record)
     found: list[Found] = []
     if days is not None and item is not None:
         moments = sorted(moments_of(item, Span(*days, zone)), key=lambda one: one.order)
@@ -525,26 +511,14 @@ async def _show(
 
 async def _item_named(store: Store, uid: str, words: str) -> tuple[CalendarRecord, ItemRecord]:
     """Raises: CommandError: no item, or more than one, is called so."""
-    from syncd.core.search import Query
-    from syncd.shell.way_back import uid_named
+    from syncd.shell.finding import items_meant, listed_uids
 
-    found: list[tuple[CalendarRecord, ItemRecord]] = []
-    wanted = await uid_named(store, uid) if uid else None
-    query = Query.of(words)
-    for calendar in await store.calendars():
-        if wanted is not None:
-            records = list((await store.items(calendar.key, [wanted])).values())
-        else:
-            candidates = await store.items_with(calendar.key, query)
-            records = [one for one in candidates if (it := _item_of(one)) and query.slots(it)]
-        found += [(calendar, one) for one in records]
-    uids = {record.uid for _, record in found}
+    found = await items_meant(store, await store.calendars(), uid, words)
     if not found:
         hint = "`syncd agenda` and `syncd search` show what there is; `syncd log`, what was."
         raise CommandError(f"{uid or words!r} names no event that is there", hint=hint)
-    if len(uids) > 1:
-        shown = ", ".join(sorted(uids)[:SHOWN]) + (", …" if len(uids) > SHOWN else "")
-        raise CommandError(f"{words!r} may be any of {shown}", hint="Write its UID.")
+    if len({record.uid for _, record in found}) > 1:
+        raise CommandError(f"{words!r} may be any of {listed_uids(found)}", hint="Write its UID.")
     # The same UID may be known in two calendars while it moves: where its file is counts.
     return max(found, key=lambda pair: pair[1].file is not None)
 

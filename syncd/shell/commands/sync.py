@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["print_reports", "sync_command"]
 
-WORDS_AT_ONCE = 500
-"""Items whose words a sync takes up for searching, in some tenths of a second."""
-
 DONE = {
     "pulled": "received",
     "files_written": "files written",
@@ -94,12 +91,18 @@ async def _sync(config: Config, targets: Sequence[str], *, as_json: bool) -> int
 
 async def _here(workshop: Workshop, targets: Sequence[str]) -> dict[str, Any]:
     """The sync in this process, with the answer that a daemon would give."""
-    from syncd.shell.actions import held_count, reports_to_json, sync_now, tidy_history
+    from syncd.shell.actions import (
+        held_count,
+        reports_to_json,
+        sync_now,
+        take_up_words,
+        tidy_history,
+    )
     from syncd.shell.mailbox import exit_code
 
     reports = await sync_now(workshop, targets)
     await tidy_history(workshop)
-    await workshop.store.index_words(WORDS_AT_ONCE)
+    await take_up_words(workshop.store)
     code = exit_code(reports, held=await held_count(workshop.store))
     return {"exit": int(code), "reports": reports_to_json(reports)}
 

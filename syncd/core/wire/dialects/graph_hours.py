@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from datetime import time
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from syncd.core.free_busy import Hours
+from syncd.core.free_busy import WEEKDAYS, Hours
 from syncd.core.zones import windows_zone
 
 __all__ = ["WorkingHours", "read_hours"]
-
-_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 class _Zone(msgspec.Struct, rename="camel"):
@@ -35,7 +33,7 @@ def read_hours(said: WorkingHours | None) -> Hours | None:
     if said is None or said.start_time is None or said.end_time is None:
         return None
     names = {day.casefold() for day in said.days_of_week or ()}
-    days = tuple(number for number, name in enumerate(_DAYS) if name in names)
+    days = tuple(number for number, name in enumerate(WEEKDAYS) if name in names)
     try:
         opens, closes = (time.fromisoformat(one[:8]) for one in (said.start_time, said.end_time))
     except ValueError:

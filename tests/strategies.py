@@ -64,6 +64,18 @@ POINTS = st.builds(
     st.integers(-180_000_000, 180_000_000),
 )
 
+PLACES = st.none() | POINTS
+# Made once: a strategy that is made anew for each draw is validated anew each time.
+NAMES_OF_GUESTS = NAMES.filter(lambda name: "@" not in name)
+GUESTS = st.lists(ADDRESSES, unique_by=str.casefold, max_size=3)
+KINDS = st.sampled_from(["required", "optional", "resource"])
+RESPONSES = st.sampled_from(["none", "accepted", "tentativelyAccepted", "declined"])
+SHOWN_AS = st.sampled_from(["free", "tentative", "busy", "oof", "workingElsewhere", "unknown"])
+SENSITIVITIES = st.sampled_from(["normal", "personal", "private", "confidential"])
+IMPORTANCES = st.sampled_from(["low", "normal", "high"])
+REMINDERS_MIN = st.none() | st.integers(0, 50_000)
+JOIN_URLS = st.sampled_from(["", "https://meet.example/x?a=1,2;b:c"])
+
 
 def days() -> st.SearchStrategy[date]:
     return st.dates(date(2015, 1, 1), date(2035, 12, 31))
@@ -88,13 +100,13 @@ def whens(draw: st.DrawFn, *, one_zone: bool = False, short: bool = False) -> Wh
 
 @st.composite
 def attendees(draw: st.DrawFn) -> tuple[Attendee, ...]:
-    found = draw(st.lists(ADDRESSES, unique_by=str.casefold, max_size=3))
+    found = draw(GUESTS)
     return tuple(
         Attendee(
             address,
-            draw(NAMES.filter(lambda name: "@" not in name)),
-            draw(st.sampled_from(["required", "optional", "resource"])),
-            draw(st.sampled_from(["none", "accepted", "tentativelyAccepted", "declined"])),
+            draw(NAMES_OF_GUESTS),
+            draw(KINDS),
+            draw(RESPONSES),
         )
         for address in found
     )
@@ -110,23 +122,19 @@ def events(draw: st.DrawFn, when: When | None = None, *, meetings: bool = True) 
         subject=draw(LINES),
         body=draw(BODIES),
         location=draw(LINES),
-        show_as=draw(
-            st.sampled_from(["free", "tentative", "busy", "oof", "workingElsewhere", "unknown"])
-        ),
-        sensitivity=draw(st.sampled_from(["normal", "personal", "private", "confidential"])),
-        importance=draw(st.sampled_from(["low", "normal", "high"])),
+        show_as=draw(SHOWN_AS),
+        sensitivity=draw(SENSITIVITIES),
+        importance=draw(IMPORTANCES),
         categories=draw(CATEGORIES),
-        reminder_min=draw(st.none() | st.integers(0, 50_000)),
+        reminder_min=draw(REMINDERS_MIN),
         attendees=people,
-        response=draw(st.sampled_from(["none", "accepted", "tentativelyAccepted", "declined"]))
-        if guest
-        else "none",
-        geo=draw(st.none() | POINTS),
+        response=draw(RESPONSES) if guest else "none",
+        geo=draw(PLACES),
         allow_new_times=draw(st.booleans()),
         response_requested=draw(st.booleans()),
         online_meeting=draw(st.booleans()),
         organizer=host if people or guest else None,
-        join_url=draw(st.sampled_from(["", "https://meet.example/x?a=1,2;b:c"])),
+        join_url=draw(JOIN_URLS),
         invited_as="me@example.org" if guest else "",
     )
 
@@ -170,7 +178,7 @@ def overrides(draw: st.DrawFn, item: Item, slot: date, *, meetings: bool = True)
     """What one occurrence has of its own: any mix of another event's fields."""
     plain = effective(item, slot)
     other = draw(events(moved(plain.when), meetings=meetings))
-    names = draw(st.sets(st.sampled_from(OWNABLE)))
+    names = draw(OWNED)
     given_: dict[str, Any] = {name: getattr(other, name) for name in names}
     if not plain.invited_as:
         given_.pop("response", None)
@@ -196,6 +204,7 @@ OWNABLE = (
     "geo",
     "allow_new_times",
 )
+OWNED = st.sets(st.sampled_from(OWNABLE))
 
 
 def moved(when: When) -> When:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ class Wire:
         self._proxy: str | None = None
 
     async def __aenter__(self) -> Wire:
-        context = await asyncio.to_thread(trust, self._ca_file)
+        context = await asyncio.to_thread(self._trusted)
         self._proxy = await asyncio.to_thread(proxy_for, *self._root.origin[:2])
         self._kept = _pool(aiohttp.TCPConnector(ssl=context, limit=MOST_IN_FLIGHT), self._timeout)
         self._fresh = _pool(
@@ -107,6 +108,12 @@ class Wire:
         for pool in (self._kept, self._fresh):
             if pool is not None:
                 await pool.close()
+
+    def _trusted(self) -> ssl.SSLContext | bool:
+        # Plain HTTP is for loopback alone, where reading the system's authorities would take
+        # longer than a whole round; True is verification by aiohttp's own context.
+        encrypted = self._root.origin[0] == "https"
+        return trust(self._ca_file) if encrypted or self._ca_file else True
 
     async def send(
         self, request: Request, address: str, headers: Mapping[str, str], *, fresh: bool

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -83,9 +84,7 @@ def data_of(one: Attachment) -> bytes:
 def a_file(here: World, size: int = 4, name: str = "menu.txt") -> Path:
     """A file in which no piece is like another."""
     path = here.folder / name
-    with path.open("wb") as file:
-        for number in range(0, size, 8):
-            file.write(number.to_bytes(8, "big")[: size - number])
+    path.write_bytes(Random(size).randbytes(size))
     return path
 
 

@@ -460,9 +460,9 @@ class World:
         words = set(self.words)
         refused = 0
         try:
-            for at in point.at:
+            for number, at in enumerate(point.at):
                 blow = Blow(point.kind, at, self._here, words)
-                self._strike(blow)
+                self._strike(blow, again=number > 0)
                 told.append(str(blow))
                 refused += blow.refused
             ending = self._peace(words)
@@ -479,16 +479,21 @@ class World:
             self._mailboxes.stop()
         return "; ".join(told)
 
-    def _strike(self, blow: Blow) -> None:
-        """Run it with one thing broken. Raises: Broken."""
+    def _strike(self, blow: Blow, *, again: bool) -> None:
+        """
+        Run it with one thing broken. Raises: Broken.
+
+        A decision that is given `again` may have been done by the run that was killed.
+        """
         kind = blow.kind
         command = (kind.command,) if kind.command else self._command()
         played = self._play(command, kind.calls, blow.strike, blow.uid)
         blow.over()
         if played.code is None:
             raise Broken(f"{blow}: it hung")
-        blow.refused = blow.saved and played.code == 2 and bool(self.scenario.waits)
-        if played.code not in kind.ends and not blow.refused:
+        no_more = played.code == 2 and bool(self.scenario.waits)
+        blow.refused = blow.saved and no_more
+        if played.code not in kind.ends and not (no_more and (again or blow.saved)):
             raise Broken(f"{blow}: exit code {played.code}")
         if blow.ended_in_s > ENDS_WITHIN_S:
             raise Broken(f"{blow}: it took {blow.ended_in_s:.1f} s to end")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from syncd.core.ids import FileName, Uid
 from syncd.core.lines import Unreadable
-from syncd.core.names import folded
+from syncd.core.names import file_name, folded
 from syncd.core.plan import (
     problem_id,
     stat_of,
@@ -42,7 +42,8 @@ class LocalState:
     `missing` are known UIDs whose file is gone and that turned up under no other name here, in two
     looks; `absent` those of the last look alone, of which some may only just have gone;
     `whole` is False when the folder was not looked at. `doubtful` are missing ones whose file may
-    be there, with a name and a text that do not tell.
+    be there, with a name and a text that do not tell. `names` are those that are taken, `unread`
+    those of files that cannot be read, both as `folded` gives them.
     """
 
     standing: str = "ours"
@@ -56,10 +57,15 @@ class LocalState:
     loose: list[Problem] = field(default_factory=list)
     restamped: list[Restamp] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)
 
     def uids(self) -> set[Uid]:
         """Those of files that have something new to say, be it unreadable."""
         return {*self.files, *self.broken}
+
+    def may_hold(self, uid: Uid) -> bool:
+        """Whether a file that cannot be read bears the very name that this item's would get."""
+        return bool(self.unread) and folded(file_name(uid, ())) in self.unread
 
 
 async def read_folder(bench: Bench, look: FolderLook) -> LocalState:
@@ -83,6 +89,7 @@ async def read_folder(bench: Bench, look: FolderLook) -> LocalState:
     _sort_missing(state, names, look.missing)
     _sort_remains(state, listed)
     _sort_trouble(bench, state, look, names)
+    state.unread = {folded(one.file) for one in state.loose if one.code in _UNREAD}
     return state
 
 
@@ -108,6 +115,7 @@ def _read_head(bench: Bench, seen: FileSeen) -> _File:
 
 _NO_UID = frozenset({"several-uids", "no-uid", "not-an-event"})
 _REMAINS = frozenset({"empty-file", "parse-error", "encoding", "no-event"})
+_UNREAD = _REMAINS | {"unreadable", "too-large"}
 
 
 def _sort_files(

@@ -279,17 +279,21 @@ def present_of(bench: Bench, seen: FileSeen, known: ItemRecord | None) -> Presen
 async def _plans(bench: Bench, sides: Sides, local: LocalState, desk: Desk) -> list[ItemPlan]:
     split = split_of(sides, desk) if bench.calendar.phase == "live" else None
     if split is None:
-        return [_plan(sides, desk)]
+        return [_plan(sides, local, desk)]
     there = local.files.get(split.uid)
     known = (await bench.store.items(bench.key, [split.uid])).get(split.uid)
     data = there.data if there is not None else known.content if known is not None else None
     if data is not None and not is_made(split, data, bench.owner):
-        return [_plan(sides, desk)]  # the UID is another's: the cut stays held
+        return [_plan(sides, local, desk)]  # the UID is another's: the cut stays held
     return split_plans(sides, split, desk, made=data is not None)
 
 
-def _plan(sides: Sides, desk: Desk) -> ItemPlan:
+def _plan(sides: Sides, local: LocalState, desk: Desk) -> ItemPlan:
     known = sides.known
+    if known is None and isinstance(sides.local, Absent) and local.may_hold(sides.uid):
+        # Perhaps its own, from before the state was lost: a second file would be one of the same
+        # UID. The file is on the list; the item waits until it can be read or is gone.
+        return ItemPlan(sides.uid, Nothing(), sides, None, keep_todo=True)
     if known is not None and known.local_only and not isinstance(sides.local, Absent):
         return ItemPlan(sides.uid, Nothing(), sides, _as_seen(known, sides))
     return plan_item(sides, decide(sides, desk.policy), desk)

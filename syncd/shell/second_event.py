@@ -74,7 +74,7 @@ def local_version(path: Path, problem: Problem) -> bytes:
     """
     The file of a conflict, as it is; `path` is the folder's.
 
-    Raises: CommandError: the file is gone or cannot be read.
+    Raises: CommandError: the file is gone. DiskTrouble: it cannot be read now.
     """
     # The name comes from the state; it is a name only, never a way out of the folder.
     name = Path(problem.file).name
@@ -82,7 +82,7 @@ def local_version(path: Path, problem: Problem) -> bytes:
         raise CommandError(f"problem {problem.id} is about no file")
     try:
         return (path / name).read_bytes()
+    except FileNotFoundError as error:
+        raise CommandError(f"{name} is gone", hint="Take local or remote instead.") from error
     except OSError as error:
-        raise CommandError(
-            f"{name} cannot be read: {error.strerror}", hint="Take local or remote instead."
-        ) from error
+        raise DiskTrouble(f"{name} cannot be read: {error.strerror}") from error

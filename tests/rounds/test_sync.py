@@ -151,6 +151,34 @@ async def test_a_lost_state_is_linked_again_without_a_single_write(tmp_path: Pat
         assert await w.store.problems() == []
 
 
+@pytest.mark.parametrize("mended", [True, False])
+@pytest.mark.parametrize("broken", [b"", b"BEGIN:VCALENDAR\r\n<<<<<<< HEAD\r\n", b"\xff\xfe\x00"])
+async def test_a_file_that_cannot_be_read_after_a_lost_state_gets_no_second_one(
+    tmp_path: Path, broken: bytes, mended: bool
+) -> None:
+    """It bears the name that its event's file has: the event waits until it is mended or gone."""
+    async with world(tmp_path) as w:
+        w.box.create(w.calendar, event("One", "2026-03-10T10:00:00", "2026-03-10T11:00:00"))
+        w.box.create(w.calendar, event("Two", "2026-03-11T10:00:00", "2026-03-11T11:00:00"))
+        await w.code()
+        path, text = w.path("One"), w.path("One").read_bytes()
+        path.write_bytes(broken)
+        await w.lose_state()
+        w.clear()
+
+        assert await w.code(fresh=True) == 4
+        assert len(w.names()) == 2
+        assert [one.file for one in await w.store.problems()] == [path.name]
+        w.clock.advance(5)
+        path.write_bytes(text) if mended else path.unlink()
+
+        assert await w.code() == 0
+        assert w.names().count(path.name) == 1
+        assert sorted(w.subjects()) == ["One", "Two"]
+        assert await w.store.problems() == []
+        assert w.writes() == []
+
+
 async def test_a_folder_with_a_few_files_is_imported_and_one_with_many_held(
     tmp_path: Path,
 ) -> None:

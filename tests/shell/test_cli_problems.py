@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from syncd.core.errors import CommandError, DiskTrouble
 from syncd.core.ids import AccountName, CalendarId
 from syncd.core.lines import Unreadable
 from syncd.ports import Marker
-from syncd.shell.second_event import second_event, write_second_event
+from syncd.shell.second_event import local_version, second_event, write_second_event
 from syncd.store.store import Store
 from syncd.testing import FakeClock
 from syncd.testing_folder import MemoryFolder
@@ -367,6 +368,19 @@ class TestSecondEvent:
 
         look = await folder.look({}, thorough=True)
         assert [one.name for one in look.changed] == list(names)
+
+    async def test_file_is_away(self, conflict: World) -> None:
+        """That a file cannot be read passes, and is trouble to try again; that it is gone stays."""
+        store = await Store.open(conflict.folder / "state" / "state.db")
+        [listed] = await store.problems()
+        await store.close()
+        [path] = conflict.files()
+        path.unlink()
+        with pytest.raises(CommandError):
+            local_version(path.parent, listed)
+        path.mkdir()
+        with pytest.raises(DiskTrouble):
+            local_version(path.parent, listed)
 
     def test_no_calendar(self) -> None:
         """What is no calendar object has no copy."""

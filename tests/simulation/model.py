@@ -128,6 +128,8 @@ class Model:
         }
         if not thing.movers:
             return False
+        if thing.wished:  # what a command did to it comes from the service
+            sides.add("service")
         if self.carries and thing.movers == {"here"} and not (thing.deleted or thing.guests):
             return False
         # A second one may have edited the file of which it does not know yet that it moved.

@@ -492,6 +492,16 @@ def test_a_forwarded_event_whose_file_goes_before_that_is_seen_is_back() -> None
     assert not any("DELETE" in line for line in outcome.story)
 
 
+def test_a_forwarded_event_whose_file_moves_before_that_is_seen_is_there_twice() -> None:
+    """Its copy has no guests, and the meeting that it became keeps them: it is told, and both stay."""
+    _well(
+        Step(2, "here", "create", 2, 366),
+        Step(4, "here", "sync", extra=1),
+        Step(10, "here", "wish", 2, 816),
+        Step(13, "here", "sync", 0, 1, (Hook(49, Step(14, "here", "move", 2, 193)),)),
+    )
+
+
 def test_a_guest_of_an_event_that_is_forwarded_next_is_its_first() -> None:
     """Updates mail nobody here, invitations do, and so does what is forwarded."""
     _well(

@@ -8,7 +8,7 @@ detail both ways: two sides need not be equal to agree. Knows nothing of rights,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import Enum
 from typing import Any, Final
@@ -28,7 +28,7 @@ from syncd.core.event import (
     fields,
     meaning,
 )
-from syncd.core.policies import FieldConflict, Policy, Winner
+from syncd.core.policies import FieldConflict, Policy, Winner, keep_local
 
 __all__ = ["ABSENT", "Merge", "Settled", "Times", "agree", "changed", "merge", "overlay"]
 
@@ -121,9 +121,10 @@ def merge(
     )
     push = (by_local - by_remote) | _won(settled, "local")
     pull = (by_remote - by_local) | _won(settled, "remote")
-    return _cancellations(
+    merged = _cancellations(
         Merge(push, pull, agreed, settled), by_local, by_remote, ours, theirs, times
     )
+    return _series_away(merged, fields(base_local), ours, theirs, times)
 
 
 def _decide(
@@ -182,6 +183,33 @@ def _cancellations(
             conflicts = [one for one in conflicts if one.conflict.key not in gone]
             conflicts.append(_lost(key, ours, theirs, times))
     return Merge(frozenset(push), frozenset(pull), found.agreed, tuple(conflicts))
+
+
+def _series_away(
+    found: Merge,
+    base: Mapping[FieldKey, Any],
+    ours: Mapping[FieldKey, Any],
+    theirs: Mapping[FieldKey, Any],
+    times: Times,
+) -> Merge:
+    """
+    Who makes a series a single event takes along what the service changed of its occurrences.
+
+    That was in no file yet: as the losing side of a conflict it is kept, and told.
+    """
+    edited = any(
+        key.slot != MASTER
+        and key.name not in ("cancelled", *SHOWN_FIELDS)
+        and theirs.get(key, ABSENT) is not ABSENT
+        for key in found.pull
+    )
+    key = FieldKey(MASTER, "recurrence")
+    if not edited or key not in found.push or ours[key] is not None:
+        return found
+    if any(one.conflict.key == key for one in found.conflicts):
+        return found
+    conflict = _decide(key, base, ours, theirs, keep_local, times)
+    return replace(found, conflicts=(*found.conflicts, conflict))
 
 
 def _lost(

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from syncd.core.event import FieldKey
 
-__all__ = ["POLICIES", "FieldConflict", "Policy", "Winner"]
+__all__ = ["POLICIES", "FieldConflict", "Policy", "Winner", "keep_local"]
 
 Winner = Literal["local", "remote", "ask"]
 

@@ -423,3 +423,23 @@ async def test_a_line_that_meant_nothing_takes_no_new_day_away(tmp_path: Path) -
 
         assert shown_in_folder(w) == shown_on_service(w)
         assert len(shown_on_service(w)) == 7
+
+
+async def test_an_occurrence_edited_while_its_series_ends_is_in_the_history(tmp_path: Path) -> None:
+    """A file makes it a single event: what Outlook changed of a day is told and can be had again."""
+    async with world(tmp_path) as w:
+        weekly(w)
+        await w.code()
+        path = w.path("Team")
+        lines = path.read_bytes().split(b"\r\n")
+        w.box.patch(occurrence(w, "2026-03-16").id, {"location": {"displayName": "Room 7"}})
+        w.clock.advance(5)
+        path.write_bytes(b"\r\n".join(one for one in lines if not one.startswith(b"RRULE")))
+
+        assert await w.code() == 0
+
+        [item] = w.box.items(w.calendar)
+        assert item.recurrence is None
+        kept = [one.before + one.after for one in await w.store.history(None, 100)]
+        assert any(b"LOCATION:Room 7" in one and b"RRULE" in one for one in kept)
+        assert {one.code for one in await w.store.problems()} == {"both-changed"}

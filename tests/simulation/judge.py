@@ -149,8 +149,9 @@ class _Judge:
         remote = self.remote.places.get(thing.number, [])
         local = self.local.places.get(thing.number, [])
         moving = any(one.code in _ELSEWHERE for one in listed)
-        # What has left a folder that is not there goes from the service when the folder is back.
-        moving |= bool(thing.movers) and any(one.kind == "folder" for one in listed)
+        # What has left a folder that is not there goes from the service when the folder is back;
+        # what Outlook changed of it meanwhile follows into its file when that can be read.
+        moving |= bool(thing.movers) and any(one.kind in ("folder", "unreadable") for one in listed)
         if len(remote) > 1 and not (moving or thing.twins):
             self.say(thing.number, f"it is on the service {len(remote)} times, in {remote}")
         # What went to another calendar may be held as well, with everything that vanished here.

@@ -502,6 +502,35 @@ def test_a_forwarded_event_whose_file_moves_before_that_is_seen_is_there_twice()
     )
 
 
+def test_what_moved_and_was_edited_in_outlook_waits_for_its_broken_file() -> None:
+    """The edit is to follow into the file, which cannot be read: it is told, and both are there."""
+    _well(
+        Step(1, "here", "create", 1, 638),
+        Step(5, "here", "sync", extra=1),
+        Step(7, "here", "move", 1, 201),
+        Step(
+            *(8, "here", "sync", 0, 3),
+            (
+                Hook(5, Step(13, "remote", "create", 13, 591)),
+                Hook(65, Step(10, "here", "edit", 1, 830)),
+                Hook(104, Step(12, "remote", "start", 1, 991)),
+            ),
+        ),
+        Step(22, "here", "truncate", 1, 491),
+    )
+
+
+def test_an_occurrence_edited_in_a_series_that_a_file_ends_is_kept() -> None:
+    """The file says a single event by now; what Outlook changed of a day is in the history."""
+    _well(
+        Step(4, "here", "create", 4, 88),
+        Step(5, "here", "sync"),
+        Step(12, "here", "truncate", 4, 356),
+        Step(13, "remote", "slot", 4, 196),
+        Step(23, "here", "repair", 4, 553),
+    )
+
+
 def test_a_guest_of_an_event_that_is_forwarded_next_is_its_first() -> None:
     """Updates mail nobody here, invitations do, and so does what is forwarded."""
     _well(

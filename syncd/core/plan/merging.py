@@ -14,7 +14,7 @@ from syncd.core.decide import (
     Present,
     Sides,
 )
-from syncd.core.event import MASTER, FieldKey, Item
+from syncd.core.event import MASTER, FieldKey, Item, fields
 from syncd.core.ids import FileName, Fingerprint, ProblemId
 from syncd.core.mail import SILENT_FIELDS, update
 from syncd.core.merge import ABSENT, Merge, Settled, changed, overlay
@@ -234,6 +234,9 @@ def _with_rival(
     keys &= {key for write in plan.writes for key in write.keys}
     if not keys or not isinstance(local, Present) or remote is None:
         return plan
+    if FieldKey(MASTER, "recurrence") in keys:
+        # A series was turned down with all that its occurrences have of their own.
+        keys |= {key for key in fields(decision.remote) if key.slot != MASTER}
     target = overlay(decision.local, keys, local_view(decision.remote))
     stamp = stamps(remote.event)
     data = rewrite(local.data, plan.uid, target, keys, stamp, desk.owner, decision.local)

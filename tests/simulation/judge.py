@@ -117,7 +117,7 @@ class _Judge:
             if self.model.crossed(thing) or thing.ended:
                 thing.loose = True
                 continue
-            thing.loose |= thing.number in self.away
+            thing.loose |= thing.number in self.away or self._is_empty(thing)
             listed = self._listed(thing)
             self._presence(thing, listed)
             self._agreement(thing, listed)
@@ -144,6 +144,11 @@ class _Judge:
                 or one.kind == "folder"
             )
         ]
+
+    def _is_empty(self, thing: Thing) -> bool:
+        """A series of which every day was taken away on both sides: no view shows it any more."""
+        sides = (self.remote.instances, self.local.instances)
+        return thing.series and not any(one.get(thing.number) for one in sides)
 
     def _presence(self, thing: Thing, listed: list[Problem]) -> None:
         remote = self.remote.places.get(thing.number, [])

@@ -649,6 +649,8 @@ class People:
         self.world.box.patch(item.default_id, {"attendees": people})
         thing.guests = True
         thing.guests_at = thing.guests_at or self.world.time.wall
+        # A cancellation that is on its way names no version: it reaches whoever is invited by then.
+        thing.mailing += thing.ended and self.world.is_at_work
         if self.world.is_unguarded:
             thing.invited_at.append(len(self.world.requests.entries))
         key = Key(step.item, "guests")

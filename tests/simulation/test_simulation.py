@@ -502,6 +502,27 @@ def test_a_forwarded_event_whose_file_moves_before_that_is_seen_is_there_twice()
     )
 
 
+def test_a_series_without_a_day_left_is_in_no_view() -> None:
+    """Both sides took days away until none was left: the service keeps the empty series."""
+    _well(
+        Step(4, "here", "create", 4, 948),
+        Step(11, "here", "sync"),
+        Step(13, "remote", "exdate", 4, 805),
+        Step(17, "here", "exdate", 4, 986),
+        Step(21, "here", "exdate", 4, 382),
+    )
+
+
+def test_a_cancellation_on_its_way_reaches_whoever_is_invited_meanwhile() -> None:
+    """Its request names no version of the event, and a person asked for it."""
+    _well(
+        Step(14, "here", "create", 14, 583),
+        Step(19, "here", "sync", extra=1),
+        Step(30, "here", "wish", 14, 430),
+        Step(31, "here", "sync", 0, 1, (Hook(25, Step(36, "remote", "invite", 14, 488)),)),
+    )
+
+
 def test_what_moved_and_was_edited_in_outlook_waits_for_its_broken_file() -> None:
     """The edit is to follow into the file, which cannot be read: it is told, and both are there."""
     _well(

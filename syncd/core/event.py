@@ -28,9 +28,11 @@ __all__ = [
     "OVERRIDE_FIELDS",
     "PROJECTION",
     "PUSHED_FIELDS",
+    "SERVICE_FIELDS",
     "SHOWN_FIELDS",
     "WITH_BODY",
     "AllDay",
+    "Attached",
     "Attendee",
     "Changes",
     "Event",
@@ -104,6 +106,20 @@ class Attendee(msgspec.Struct, frozen=True, omit_defaults=True):
     is_room: bool = False
 
 
+class Attached(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """
+    A file that hangs on an event on the service. `link` leads to the event in a browser; `content`
+    is base64, "" where it is not to be in the calendar's files.
+    """
+
+    id: str
+    name: str
+    media_type: str = ""
+    size_bytes: int = 0
+    link: str = ""
+    content: str = ""
+
+
 class Geo(msgspec.Struct, frozen=True):
     """A point on the globe in degrees, to six decimals (RFC 5545 3.8.1.6): a tenth of a metre."""
 
@@ -150,6 +166,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     organizer: Person | None = None
     is_cancelled: bool = False
     join_url: str = ""
+    attached: tuple[Attached, ...] = ()
     invited_as: str = ""
     html_text: str = ""
     body_mark: str = ""
@@ -176,6 +193,7 @@ class Changes(msgspec.Struct, frozen=True, omit_defaults=True):
     organizer: Person | UnsetType | None = UNSET
     is_cancelled: bool | UnsetType = UNSET
     join_url: str | UnsetType = UNSET
+    attached: tuple[Attached, ...] | UnsetType = UNSET
     invited_as: str | UnsetType = UNSET
     html_text: str | UnsetType = UNSET
     body_mark: str | UnsetType = UNSET
@@ -220,7 +238,9 @@ PUSHED_FIELDS = (
 )
 """Fields of an `Event` that a person can change in a file."""
 
-SHOWN_FIELDS = ("people", "organizer", "is_cancelled", "join_url", "invited_as")
+SERVICE_FIELDS = ("organizer", "is_cancelled", "join_url", "attached", "invited_as")
+
+SHOWN_FIELDS = ("people", *SERVICE_FIELDS)
 """Fields that only the service decides; `people` stands for names and answers of attendees."""
 
 OVERRIDE_FIELDS = PUSHED_FIELDS + SHOWN_FIELDS
@@ -310,7 +330,8 @@ def differing(event: Event, plain: Event) -> Changes:
     return Changes(**own)
 
 
-_COMPARED = tuple(name for name in Event.__struct_fields__ if name not in WITH_BODY)
+# What hangs on one occurrence alone is asked for by nobody: all show what hangs on their series.
+_COMPARED = tuple(name for name in Event.__struct_fields__ if name not in (*WITH_BODY, "attached"))
 
 
 def field_meaning(event: Event, name: str) -> object:
@@ -333,6 +354,8 @@ def meaning(name: str, value: Any) -> object:
             return frozenset(category.casefold() for category in value)
         case "attendees":
             return frozenset((one.address.casefold(), one.type) for one in value)
+        case "attached":
+            return frozenset((one.id, one.name, bool(one.content)) for one in value)
         case "people":
             return frozenset((one.address.casefold(), one.name, one.status) for one in value)
         case _:
@@ -359,7 +382,7 @@ def fields(item: Item) -> Mapping[FieldKey, Any]:
 def _event_fields(slot: str, event: Event) -> Mapping[FieldKey, Any]:
     flat = {FieldKey(slot, name): getattr(event, name) for name in PUSHED_FIELDS}
     flat[FieldKey(slot, "people")] = event.attendees
-    for name in ("organizer", "is_cancelled", "join_url", "invited_as"):
+    for name in SERVICE_FIELDS:
         flat[FieldKey(slot, name)] = getattr(event, name)
     return flat
 

@@ -28,3 +28,4 @@ class Rules:
     delete_cancelled_overrides: bool = False
     foreign_meeting: Literal["hold", "copy"] = "hold"
     forms: Forms = NO_FORMS
+    attachments: Literal["link", "inline", "off"] = "link"

@@ -196,7 +196,7 @@ class ItemRecord:
     projection: int = PROJECTION
 
 
-DoubtKind = Literal["series", "removed", "fetch", "unseen"]
+DoubtKind = Literal["series", "removed", "fetch", "unseen", "attached"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ class Doubt:
 
     `series`: a series was touched; `removed`: the view named it as removed; `unseen`: a whole view
     did not show it, or a write met nothing; `fetch`: a new event whose extended property is not
-    known yet.
+    known yet; `attached`: what hangs on it may be something else.
     """
 
     graph_id: GraphId

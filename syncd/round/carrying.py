@@ -102,8 +102,17 @@ def _carried(
 async def _is_swapped(target: Bench, uid: Uid, there: FileSeen, data: bytes) -> bool:
     if data == there.data:
         return True
-    # What the file says may be read by no round yet, and is kept before it goes.
-    kept = HistoryRecord(
+    # What the file says may be read by no round yet, and is kept before it goes; what it is to say
+    # may be saved over before a round reads it, and then the event that had it is gone as well.
+    kept = [AddHistory(_displaced(target, uid, one)) for one in (there.data, data)]
+    await target.store.commit(target.key, kept)
+    job = ReplaceFile(there.name, data, there.fingerprint)
+    [outcome] = await target.folder.work([job])
+    return isinstance(outcome, Wrote)
+
+
+def _displaced(target: Bench, uid: Uid, text: bytes) -> HistoryRecord:
+    return HistoryRecord(
         number=0,
         round=RoundId(0),
         at=target.clock.now(),
@@ -112,10 +121,6 @@ async def _is_swapped(target: Bench, uid: Uid, there: FileSeen, data: bytes) -> 
         side="local",
         what=FOUND,
         fields=(),
-        before=there.data,
+        before=text,
         after=b"",
     )
-    await target.store.commit(target.key, [AddHistory(kept)])
-    job = ReplaceFile(there.name, data, there.fingerprint)
-    [outcome] = await target.folder.work([job])
-    return isinstance(outcome, Wrote)

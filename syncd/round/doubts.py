@@ -37,6 +37,7 @@ from syncd.core.state import (
 from syncd.core.wire.graph import RemoteEvent, Row, decode_event, read_item, uid_of
 from syncd.core.zones import WindowsZone, instant
 from syncd.ports import Answer, Request
+from syncd.round.attached import ask_attached, to_be_asked, with_known_list
 from syncd.round.desk import Bench
 from syncd.round.linking import Links
 from syncd.round.series import completed, decoded
@@ -78,7 +79,7 @@ def record_of(
         GraphId(event.id),
         uid,
         event.etag or "",
-        raw,
+        with_known_list(event, raw, before),
         bench.clock.now(),
         sweep,
         False,
@@ -120,13 +121,15 @@ async def ask_doubts(bench: Bench, view: View) -> int:
             kept |= await fetch_events(
                 bench, ids, known, sweep=view.sweep, links=None, drop=kind, view=view
             )
+        attached = by_kind.get("attached", ())
+        await ask_attached(bench, [one for one in attached if one not in settled | kept])
         bench.observe("doubts.settled", {"count": len(doubts)})
     return len(kept)
 
 
 async def _doubts(bench: Bench, kept: set[GraphId]) -> list[Doubt]:
-    """The next to be asked about; an event has at most four."""
-    found = await bench.store.doubts(bench.key, DOUBTS_AT_ONCE + 4 * len(kept))
+    """The next to be asked about; an event has at most five."""
+    found = await bench.store.doubts(bench.key, DOUBTS_AT_ONCE + 5 * len(kept))
     return [one for one in found if one.graph_id not in kept][:DOUBTS_AT_ONCE]
 
 
@@ -281,8 +284,9 @@ async def _found_changes(
             used.add(uid)
         else:
             uid = record.uid
-        changes.append(PutRemote(record_of(event, raw, uid, sweep, bench, record)))
-        bench.received(news=record is None or record.raw != raw)
+        fresher = record_of(event, raw, uid, sweep, bench, record)
+        changes += [PutRemote(fresher), *to_be_asked(bench, event, record)]
+        bench.received(news=record is None or record.raw != fresher.raw)
     return changes
 
 
@@ -342,7 +346,8 @@ async def _is_believed(bench: Bench, record: RemoteRecord, view: View, kind: Dou
 
 def _farewell(graph_id: GraphId) -> list[Change]:
     """Nothing is left to ask of it."""
-    doubts = (Doubt(graph_id, "series"), Doubt(graph_id, "fetch"))
+    asked: tuple[DoubtKind, ...] = ("series", "fetch", "attached")
+    doubts = (Doubt(graph_id, kind) for kind in asked)
     return [DropRemote(graph_id), *map(DropDoubt, doubts)]
 
 
@@ -367,6 +372,7 @@ async def _alive_changes(
         graph_id = GraphId(event.id)
         before = known[graph_id]
         record = record_of(event, raw, before.uid, view.sweep, bench, before)
+        changes += to_be_asked(bench, event, before)
         if is_elsewhere(home, bench):
             changes.append(DropRemote(graph_id))
         elif (inside := _is_inside(event, bench, view)) is None:

@@ -38,6 +38,7 @@ from syncd.core.state import (
 from syncd.core.wire.dialects.graph_v1 import DeltaPage, is_dead_token
 from syncd.core.wire.graph import Row, uid_of
 from syncd.ports import Answer
+from syncd.round.attached import to_be_asked
 from syncd.round.desk import SKEW_LIMIT_S, Bench
 from syncd.round.doubts import (
     DOUBTS_AT_ONCE,
@@ -265,7 +266,7 @@ async def row_changes(bench: Bench, rows: PageRows, view: View, links: Links) ->
             seen.append(record.graph_id)
         else:
             fresher = record_of(event, raw, record.uid, view.sweep, bench, record)
-            changes.append(PutRemote(fresher))
+            changes += [PutRemote(fresher), *to_be_asked(bench, event, record)]
             bench.received(news=record.etag != event.etag)
     if seen:
         changes.append(SeenRemote(tuple(seen), view.sweep))
@@ -307,6 +308,7 @@ async def _fresh_changes(
     for event, raw in fresh:
         uid = unique_uid(uids[event.id], GraphId(event.id), used)
         used.add(uid)
-        changes.append(PutRemote(record_of(event, raw, uid, view.sweep, bench)))
+        record = record_of(event, raw, uid, view.sweep, bench)
+        changes += [PutRemote(record), *to_be_asked(bench, event, None)]
         bench.received(news=True)
     return doubts + changes

@@ -6,6 +6,7 @@ Knows that a name from the service is hostile, and that no half file ever has on
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from syncd.core.errors import (
     BadAnswer,
     CommandError,
 )
-from syncd.core.ids import AccountName, GraphId
+from syncd.core.ids import AccountName, FileName, GraphId
 from syncd.core.names import saved_name
 from syncd.core.owner import Owner
 from syncd.core.state import CalendarRecord
@@ -37,7 +38,7 @@ from syncd.shell.mailbox import rules_of
 from syncd.shell.way_back import owner_of
 from syncd.shell.workshop import Workshop
 from syncd.store.uploads import key_of
-from syncd.vdir.saving import NewFile, taken
+from syncd.vdir.saving import NewFile, made_inside, taken
 
 __all__ = [
     "Change",
@@ -52,6 +53,7 @@ __all__ = [
     "fetch",
     "find_attachment",
     "find_place",
+    "keeping",
     "listed",
     "tell_nothing",
 ]
@@ -81,7 +83,8 @@ class Place:
     """
     The event whose attachments are meant; `id` is the occurrence's where one day is.
 
-    `guests`: others have it too. `own`: it is not somebody else's meeting.
+    `guests`: others have it too. `own`: it is not somebody else's meeting. `file`: its name, if it
+    has one.
     """
 
     calendar: CalendarRecord
@@ -89,6 +92,7 @@ class Place:
     summary: str
     guests: bool
     own: bool
+    file: FileName | None
 
     @property
     def target(self) -> str:
@@ -123,6 +127,7 @@ async def find_place(workshop: Workshop, asked: Asked) -> Place:
         event.subject or "",
         event.has_others,
         event.is_organizer is not False,
+        record.file,
     )
 
 
@@ -240,6 +245,19 @@ def check_content(one: Attachment) -> None:
             "the service gives its name and, in v1.0, no more",
             hint="Open the meeting in Outlook and follow it there.",
         )
+
+
+async def keeping(config: Config, place: Place) -> Path:
+    """
+    The folder beside the calendar's files in which attachments of an item are kept; it is made.
+
+    Raises: CommandError: the calendar has no folder, or the item no file. DiskTrouble.
+    """
+    calendar = place.calendar
+    home = config.export_dir / calendar.account / calendar.folder
+    if place.file is None or not await asyncio.to_thread(home.is_dir):
+        raise CommandError("there is no file beside which it could be kept", hint="Name a folder.")
+    return await asyncio.to_thread(made_inside, home, (".attachments", Path(place.file).stem))
 
 
 class _Download:

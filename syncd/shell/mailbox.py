@@ -95,6 +95,7 @@ def rules_of(settings: SyncSettings) -> Rules:
         delete_cancelled_overrides=settings.cancelled_override == "delete",
         foreign_meeting=settings.foreign_meeting,
         forms=Forms(settings.html, settings.locations == "vlocation"),
+        attachments=settings.attachments,
     )
 
 

@@ -12,7 +12,7 @@ from syncd.shell.config import DEFAULT_SYNC, Config, SyncSettings
 
 __all__ = ["WITHOUT_EFFECT", "settings_without_effect"]
 
-WITHOUT_EFFECT = ("attachments", "delete_attachments")
+WITHOUT_EFFECT = ("delete_attachments",)
 
 
 def settings_without_effect(config: Config) -> list[str]:

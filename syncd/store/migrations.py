@@ -170,6 +170,16 @@ def m007_search(db: Database) -> None:
     _run(db, _SEARCH)
 
 
+@MIGRATIONS()
+def m008_attached(db: Database) -> None:
+    """What hangs on events that are known already is asked for once."""
+    _run(
+        db,
+        "INSERT OR IGNORE INTO doubt SELECT calendar, graph_id, 'attached' FROM remote"
+        " WHERE instr(CAST(raw AS TEXT), '\"hasAttachments\":true') > 0;\n",
+    )
+
+
 # "OR IGNORE" in a trigger would be overruled by the conflict clause of the statement that fires it.
 _SEARCH = """
 CREATE TABLE search_text (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
@@ -19,7 +19,7 @@ from typing import BinaryIO, TypeVar
 from syncd.core.errors import CommandError, DiskTrouble
 from syncd.vdir.atomic import Swaps
 
-__all__ = ["NewFile"]
+__all__ = ["NewFile", "made_inside"]
 
 T = TypeVar("T")
 
@@ -117,3 +117,20 @@ def _write_all(file: BinaryIO, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[file.write(rest) :]
+
+
+def made_inside(folder: Path, names: Sequence[str]) -> Path:
+    """
+    A folder some levels below one that is there, made with mode 0700 where it is missing.
+
+    Raises: DiskTrouble: it cannot be made, or something else bears the name, be it a link.
+    """
+    for name in names:
+        folder = folder / name
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            if folder.is_symlink():
+                raise DiskTrouble(f"{str(folder)!r} is a link, and nothing is written through it")
+        except OSError as error:
+            raise DiskTrouble(f"{str(folder)!r} cannot be made: {error.strerror}") from error
+    return folder

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -150,6 +151,25 @@ class TestGet:
 
         assert done.code == 0
         assert [one.name for one in target.iterdir()] == [saved]
+
+    def test_kept_beside_the_files(self, here: World) -> None:
+        """In a folder of the item's, which no reader of calendars looks into; no link is followed."""
+        plant(here, "menu.pdf", b"soup")
+        [file] = here.files()
+        target = file.parent / ".attachments" / file.stem / "menu.pdf"
+
+        done = lunch(here, "get", "1", "--keep")
+
+        assert (done.code, target.read_bytes()) == (0, b"soup")
+        assert target.parent.stat().st_mode & 0o777 == 0o700
+        assert lunch(here, "get", "1", "--keep", "-o", "x").code == 2
+        assert here.syncd("sync").code == 0
+        assert here.files() == [file]
+
+        shutil.rmtree(file.parent / ".attachments")
+        (file.parent / ".attachments").symlink_to(here.folder)
+        assert lunch(here, "get", "1", "--keep").code == 5
+        assert not (here.folder / file.stem).exists()
 
     def test_never_over_a_file(self, here: World) -> None:
         """Unless --force says so; nothing is asked for then."""

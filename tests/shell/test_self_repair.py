@@ -410,7 +410,8 @@ def as_before(path: Path, number: int) -> None:
     tables = now.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     for (table,) in tables:
         columns = [one[1] for one in database_.execute(f"PRAGMA table_info({table})")]
-        if columns and not table.startswith(("sqlite_", "_sqlite_")):
+        # The index for searching is filled by triggers.
+        if columns and not table.startswith(("sqlite_", "_sqlite_", "search_")):
             names = ",".join(f'"{one}"' for one in columns)
             rows = now.execute(f"SELECT {names} FROM {table}").fetchall()
             marks = ",".join("?" * len(columns))

@@ -26,6 +26,6 @@ def _config(root: Path, setting: str) -> list[str]:
 
 def test_a_setting_that_does_nothing_is_named(tmp_path: Path) -> None:
     """Only what was set to other than its default counts, and what works is not named."""
-    assert _config(tmp_path, 'attachments = "inline"') == ["attachments"]
-    assert _config(tmp_path, 'attachments = "link"') == []
+    assert _config(tmp_path, "delete_attachments = true") == ["delete_attachments"]
+    assert _config(tmp_path, "delete_attachments = false") == []
     assert _config(tmp_path, 'conflict = "newest"') == []

@@ -502,6 +502,17 @@ def test_a_forwarded_event_whose_file_moves_before_that_is_seen_is_there_twice()
     )
 
 
+def test_what_was_carried_into_a_file_and_saved_over_is_kept() -> None:
+    """Outlook's edit has followed the file, which is saved anew, broken, before a round reads it."""
+    _well(
+        Step(2, "here", "create", 2, 439),
+        Step(16, "here", "sync", extra=2),
+        Step(18, "here", "move", 2, 200),
+        Step(20, "remote", "edit", 2, 49),
+        Step(23, "here", "sync", 0, 0, (Hook(93, Step(26, "here", "truncate", 2, 623)),)),
+    )
+
+
 def test_a_series_without_a_day_left_is_in_no_view() -> None:
     """Both sides took days away until none was left: the service keeps the empty series."""
     _well(

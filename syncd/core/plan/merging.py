@@ -14,7 +14,7 @@ from syncd.core.decide import (
     Present,
     Sides,
 )
-from syncd.core.event import MASTER, FieldKey, Item, fields
+from syncd.core.event import MASTER, SERVICE_FIELDS, FieldKey, Item, fields
 from syncd.core.ids import FileName, Fingerprint, ProblemId
 from syncd.core.mail import SILENT_FIELDS, update
 from syncd.core.merge import ABSENT, Merge, Settled, changed, overlay
@@ -58,10 +58,7 @@ def _refreshed(record: ItemRecord, local: Item) -> Item:
     """
     base = record.base_local
     assert base is not None
-    shown = {
-        name: getattr(base.master, name)
-        for name in ("organizer", "is_cancelled", "join_url", "invited_as", "response")
-    }
+    shown = {name: getattr(base.master, name) for name in (*SERVICE_FIELDS, "response")}
     return msgspec.structs.replace(local, master=msgspec.structs.replace(local.master, **shown))
 
 

@@ -21,6 +21,7 @@ from syncd.core.event import (
     FIRST_YEAR,
     LAST_YEAR,
     AllDay,
+    Attached,
     Attendee,
     Changes,
     Event,
@@ -126,6 +127,16 @@ class _OnlineMeeting(Struct, rename="camel", gc=False):
     join_url: str | None = ""
 
 
+class _Attachment(Struct, rename="camel", gc=False):
+    id: str
+    odata_type: str | None = msgspec.field(default="", name="@odata.type")
+    name: str | None = ""
+    content_type: str | None = ""
+    size: int | None = 0
+    is_inline: bool | None = False
+    content_bytes: str | None = ""
+
+
 class _Extended(Struct, gc=False):
     id: str
     value: str | None = ""
@@ -166,6 +177,9 @@ class RemoteEvent(Struct, rename="camel"):
     is_draft: bool | None = False
     is_online_meeting: bool | None = False
     online_meeting: _OnlineMeeting | None = None
+    has_attachments: bool | None = False
+    attachments: list[_Attachment] | None = None
+    web_link: str | None = ""
     response_status: _Status | None = None
     response_requested: bool | None = True
     allow_new_time_proposals: bool | None = True
@@ -193,6 +207,7 @@ class Row(Struct, rename="camel"):
     i_cal_uid: str | None = msgspec.field(default="", name="iCalUId")
     series_master_id: str | None = None
     is_draft: bool | None = False
+    has_attachments: bool | None = False
     removed: dict[str, Any] | None = msgspec.field(default=None, name="@removed")
     single_value_extended_properties: list[_Extended] | None = None
     exception_occurrences: list[RemoteEvent] | None = None
@@ -523,9 +538,32 @@ def _event(event: RemoteEvent, owner: Owner, zone: WindowsZone | None) -> Event:
         organizer=_organizer(event) if attendees or invited_as else None,
         is_cancelled=bool(event.is_cancelled),
         join_url=event.join_url,
+        attached=_attached(event),
         invited_as=invited_as,
         body_mark=_mark(body) if body.content else "",
     )
+
+
+_LONGEST_NAME, _LONGEST_ID = 255, 1000
+
+
+def _attached(event: RemoteEvent) -> tuple[Attached, ...]:
+    """The files that hang on it, by name; pictures in the text and attached items are none."""
+    found = [
+        Attached(
+            one.id,
+            one_line(one.name or "")[:_LONGEST_NAME] or "attachment",
+            one_line(one.content_type or "")[:_LONGEST_NAME],
+            one.size or 0,
+            event.web_link or "",
+            one.content_bytes or "",
+        )
+        for one in event.attachments or ()
+        if (one.odata_type or "fileattachment").casefold().endswith("fileattachment")
+        and not one.is_inline
+        and len(one.id) <= _LONGEST_ID
+    ]
+    return tuple(sorted(found, key=lambda one: (one.name, one.id)))
 
 
 MAX_REMINDER_MIN = 2**31 - 1

@@ -46,6 +46,7 @@ from syncd.core.lines import (
 from syncd.core.owner import Owner
 from syncd.core.recurrence import Inexpressible, from_rrule, occurs_on
 from syncd.core.wire.ics_alarms import alarm_minutes, read_reminder
+from syncd.core.wire.ics_attach import has_minted_attachments, rewrite_attached
 from syncd.core.wire.ics_edit import (
     component_of,
     insert_after,
@@ -237,6 +238,8 @@ class _Rewriter:
         gone: set[str] = set()
         if event.join_url and not _minted_conferences(master):
             gone.add("join_url")
+        if event.attached and not has_minted_attachments(master):
+            gone.add("attached")
         if event.invited_as and not own_lines(master, self.owner):
             gone.add("attendees")
         if event.organizer and event.attendees and master.first("ORGANIZER") is None:
@@ -285,6 +288,8 @@ class _Rewriter:
                 _rewrite_alarm(component, event, before, eol)
             elif name == "join_url":
                 _rewrite_conference(component, event, eol)
+            elif name == "attached":
+                rewrite_attached(component, event, eol)
             elif name == "response_requested":
                 _rewrite_requested(component, event, eol)
             elif name == "allow_new_times":
@@ -570,7 +575,8 @@ class _Rewriter:
 _INHERITED = frozenset(
     (
         *_OWNED,
-        *("show_as", "when", "attendees", "reminder_min", "join_url", "response_requested"),
+        *("show_as", "when", "attendees", "reminder_min", "join_url", "attached"),
+        "response_requested",
     )
 )
 

@@ -36,6 +36,7 @@ from syncd.core.lines import (
 from syncd.core.owner import Owner
 from syncd.core.recurrence import to_rrule
 from syncd.core.vtimezone import vtimezone_lines
+from syncd.core.wire.ics_attach import attached_texts
 from syncd.core.wire.ics_geo import geo_texts
 from syncd.core.zones import WindowsZone, iana_name
 
@@ -237,6 +238,7 @@ def vevent_texts(
         lines.extend(write(event))
     lines.extend(new_times_texts(event, master))
     lines.extend(join_url_texts(event))
+    lines.extend(attached_texts(event))
     lines.extend(alarm_texts(event))
     lines.append("END:VEVENT")
     return lines

@@ -180,26 +180,32 @@ def _reading(config: Config) -> Any:
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE|DIR",
-    default=Path(),
     help="Where to; the present folder by default.",
 )
+@click.option("--keep", is_flag=True, help="Into the calendar's folder, under .attachments/.")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @_about
 @pass_invocation
 def get_command(
-    invocation: Invocation, /, which: str, output: Path, force: bool, **how: Any
+    invocation: Invocation, /, which: str, output: Path | None, keep: bool, force: bool, **how: Any
 ) -> int:
     """Save one of them: by its number in the list, or its name."""
-    return run(_get(invocation.config(), _asked(how), which, output, force=force))
+    if keep and output is not None:
+        raise click.UsageError("--keep says where it goes: leave --output out.")
+    target = None if keep else output or Path()
+    return run(_get(invocation.config(), _asked(how), which, target, force=force))
 
 
-async def _get(config: Config, asked: Asked, which: str, output: Path, *, force: bool) -> int:
-    from syncd.shell.attachments import attachments_of, fetch, find_attachment, find_place
+async def _get(
+    config: Config, asked: Asked, which: str, target: Path | None, *, force: bool
+) -> int:
+    from syncd.shell.attachments import attachments_of, fetch, find_attachment, find_place, keeping
     from syncd.shell.output import bytes_progress, say, size
 
     async with _reading(config) as workshop:
         place = await find_place(workshop, asked)
         one = find_attachment(await attachments_of(workshop, place), which)
+        output = target if target is not None else await keeping(config, place)
         with bytes_progress(f"Fetching {one.name} …") as told:
             path = await fetch(workshop, place, one, output, force=force, told=told)
     say(f"Saved {path} ({size(path.stat().st_size)}).")

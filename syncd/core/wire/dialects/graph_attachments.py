@@ -109,6 +109,11 @@ class EventAttachments:
         path = f"{self.path}?$select=id,name,contentType,size,isInline"
         return Request("GET", path, label="attachments")
 
+    def whole(self, attachment: str) -> Request:
+        """One of them with its content in base64: for small files."""
+        path = f"{self.path}/{quote(attachment, safe='')}"
+        return Request("GET", path, label="attachment")
+
     def content(self, attachment: str) -> Request:
         """The bytes of a file, or an attached item as text."""
         path = f"{self.path}/{quote(attachment, safe='')}/$value"

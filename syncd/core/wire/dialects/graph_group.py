@@ -48,6 +48,11 @@ class GraphGroup(GraphV1):
         """Change tracking is not supported against the events of groups."""
         return False
 
+    @property
+    def has_attachments(self) -> bool:
+        """Attachments are not supported for events of groups."""
+        return False
+
     def identity(self) -> Request:
         """Which group is this."""
         return Request("GET", f"{self.root}?$select=id,displayName,mail", label="group")

@@ -41,7 +41,8 @@ EVENT_FIELDS = ",".join(
         "originalStartTimeZone,originalEndTimeZone,recurrence,location,locations,showAs",
         "sensitivity,importance,categories,isReminderOn,reminderMinutesBeforeStart,attendees",
         "organizer,isOrganizer,isCancelled,isDraft,isOnlineMeeting,onlineMeeting,responseStatus",
-        "responseRequested,allowNewTimeProposals,seriesMasterId,hasAttachments,transactionId",
+        "responseRequested,allowNewTimeProposals,seriesMasterId,hasAttachments,webLink",
+        "transactionId",
     )
 )
 _EXTENDED = (
@@ -159,6 +160,11 @@ class GraphV1:
     @property
     def has_delta(self) -> bool:
         """Whether its calendars tell what moved since the last time."""
+        return True
+
+    @property
+    def has_attachments(self) -> bool:
+        """Whether its events may have attachments."""
         return True
 
     def mailbox_settings(self) -> Request | None:

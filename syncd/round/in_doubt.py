@@ -240,7 +240,9 @@ async def _doubtful_change(bench: Bench, entry: OutboxEntry, round_: RoundId) ->
             ],
         )
         return True
-    return await _no_effect(bench, entry, record, round_)
+    return await _no_effect(
+        bench, entry, record, round_, overtaken=_is_overtaken(entry, record, item)
+    )
 
 
 def _took_effect(entry: OutboxEntry, item: Item) -> bool:
@@ -261,11 +263,28 @@ def _same(name: str, wanted: Any, there: Any) -> bool:
     return meaning(name, wanted) == meaning(name, there)
 
 
-async def _no_effect(bench: Bench, entry: OutboxEntry, record: ItemRecord, round_: RoundId) -> bool:
-    """Nothing of the write is seen: a silent one is planned anew, a mailing one is watched."""
+def _is_overtaken(entry: OutboxEntry, record: ItemRecord, item: Item) -> bool:
+    """Whether a field says neither what it said before nor what was sent: somebody wrote after."""
+    base = record.base_remote
+    return base is not None and any(
+        not _same(name, _value(base, slot, name), _value(item, slot, name))
+        for slot, name in entry.keys
+    )
+
+
+async def _no_effect(
+    bench: Bench, entry: OutboxEntry, record: ItemRecord, round_: RoundId, *, overtaken: bool
+) -> bool:
+    """
+    Nothing of the write is seen: a silent one is planned anew, a mailing one is watched.
+
+    Args: overtaken: somebody wrote the same fields. Whether that was before the write or after it,
+        nobody can tell; where the service does not win anyway, planning anew could mail twice.
+    """
+    unclear = entry.kind == "respond" or (overtaken and bench.rules.conflict != "remote")
     age_s = (bench.clock.now() - entry.since).total_seconds()
     drop = DropOutbox(entry.number)
-    if entry.kind == "respond" and entry.mail_kind:
+    if unclear and entry.mail_kind:
         verdict = await _verdict(bench, entry)
         if verdict is not None and verdict.kind in ("approved", "discarded"):
             return await _told(bench, entry, record, verdict)

@@ -488,6 +488,46 @@ async def test_a_mailing_change_that_shows_late_is_not_sent_again(tmp_path: Path
         assert all(one.round for one in await w.store.history(None, 100))
 
 
+@pytest.mark.parametrize("verdict", ["approved", "discarded"])
+@pytest.mark.parametrize("policy", ["local", "newest"])
+async def test_a_lost_update_that_somebody_overtook_is_a_persons_matter(
+    tmp_path: Path, policy: Any, verdict: str
+) -> None:
+    """The field says a third thing: planned anew, what has left once might be mailed twice."""
+    async with world(tmp_path) as w:
+        w.settings = replace(w.settings, conflict=policy)
+        remote = await lost_and_down(w, an_update, passed=True)
+        remote.told.clear()
+        [item] = w.box.items(w.calendar)
+        w.box.patch(item.default_id, {"subject": "Theirs"})
+        problem = await until_asked(w)
+        assert [mail.kind for mail in w.mails()] == ["update"]
+
+        await w.decide(problem, verdict)
+        await w.code()
+
+        again = verdict == "approved"
+        assert item.values["subject"] == ("B" if again else "Theirs")
+        assert w.subjects() == ["B" if again else "Theirs"]
+        assert [mail.kind for mail in w.mails()] == ["update"] * (1 + again)
+
+
+async def test_where_the_service_wins_a_lost_update_that_somebody_overtook_is_over(
+    tmp_path: Path,
+) -> None:
+    """Nothing of it would be sent again: nobody is asked."""
+    async with world(tmp_path) as w:
+        remote = await lost_and_down(w, an_update, passed=True)
+        remote.told.clear()
+        [item] = w.box.items(w.calendar)
+        w.box.patch(item.default_id, {"subject": "Theirs"})
+
+        assert await w.code() == 0
+
+        assert w.subjects() == ["Theirs"]
+        assert [mail.kind for mail in w.mails()] == ["update"]
+
+
 # --- Deleted Items, and copies of the mailbox that lag --------------------------------------------
 
 

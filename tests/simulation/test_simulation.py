@@ -513,6 +513,22 @@ def test_what_was_carried_into_a_file_and_saved_over_is_kept() -> None:
     )
 
 
+def test_a_lost_update_that_somebody_overtook_is_not_mailed_again_unasked() -> None:
+    """It was answered before the kill; then Outlook wrote the same field, and the file is to win."""
+    _well(
+        Step(4, "remote", "create", 4, 894),
+        Step(16, "there", "sync", extra=1),
+        Step(19, "there", "delete", 4, 616),
+        Step(20, "remote", "whole-day", 20, 787),
+        Step(38, "here", "sync"),
+        Step(39, "there", "sync"),
+        Step(41, "here", "edit", 20, 868),
+        Step(45, "here", "sync", 0, 3, (Hook(35, "not-json"), Hook(84, "kill"))),
+        Step(48, "remote", "edit", 20, 769),
+        settings={"conflict": "local", "second": True},
+    )
+
+
 def test_a_series_without_a_day_left_is_in_no_view() -> None:
     """Both sides took days away until none was left: the service keeps the empty series."""
     _well(

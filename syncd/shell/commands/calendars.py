@@ -94,24 +94,25 @@ def _to_json(one: Known) -> dict[str, Any]:
 
 @calendars_command.command("forget")
 @click.argument("name", shell_complete=offering("calendar"))
+@dry_option
 @yes_option
 @pass_invocation
-def forget_command(invocation: Invocation, name: str, yes: bool) -> int:
+def forget_command(invocation: Invocation, name: str, dry_run: bool, yes: bool) -> int:
     """
     Forget a calendar that is not followed any more.
 
     Its folder stays with all its files, and is a folder like any other from then on.
     """
-    return run(_forget(invocation.config(), name, yes=yes))
+    return run(_forget(invocation.config(), name, dry_run=dry_run, yes=yes))
 
 
-async def _forget(config: Config, name: str, *, yes: bool) -> int:
+async def _forget(config: Config, name: str, *, dry_run: bool, yes: bool) -> int:
     from syncd.shell.forgetting import find_forgettable, forget
     from syncd.shell.output import log_fact, say
 
     found = find_forgettable(await _known(config), name)
     _print_effect(config, found)
-    if not confirmed("Do it?", yes=yes):
+    if dry_run or not confirmed("Do it?", yes=yes):
         say("Nothing was done.")
         return 0
     account, calendar = found.record.account, found.record.id

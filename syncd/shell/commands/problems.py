@@ -26,6 +26,7 @@ from syncd.shell.commands.common import (
     yes_option,
 )
 from syncd.shell.commands.completing import offering
+from syncd.shell.commands.directory import dry_option
 
 if TYPE_CHECKING:
     from syncd.core.state import Problem, VerdictKind
@@ -210,31 +211,38 @@ def _effects(problem: Problem) -> list[str]:
     required=True,
     help="Which version counts; both makes the local one a second event without attendees.",
 )
+@dry_option
 @pass_invocation
-def resolve_command(invocation: Invocation, problem_id: str, take: VerdictKind) -> int:
+def resolve_command(
+    invocation: Invocation, problem_id: str, take: VerdictKind, dry_run: bool
+) -> int:
     """Decide a conflict."""
-    return run(_decide(invocation.config(), problem_id, take, yes=True))
+    return run(_decide(invocation.config(), problem_id, take, dry_run=dry_run, yes=True))
 
 
 @click.command("approve")
 @click.argument("problem_id", metavar="ID", shell_complete=offering("problem"))
+@dry_option
 @yes_option
 @pass_invocation
-def approve_command(invocation: Invocation, problem_id: str, yes: bool) -> int:
+def approve_command(invocation: Invocation, problem_id: str, dry_run: bool, yes: bool) -> int:
     """Let something that is held happen, exactly as it is listed."""
-    return run(_decide(invocation.config(), problem_id, "approved", yes=yes))
+    return run(_decide(invocation.config(), problem_id, "approved", dry_run=dry_run, yes=yes))
 
 
 @click.command("discard")
 @click.argument("problem_id", metavar="ID", shell_complete=offering("problem"))
+@dry_option
 @yes_option
 @pass_invocation
-def discard_command(invocation: Invocation, problem_id: str, yes: bool) -> int:
+def discard_command(invocation: Invocation, problem_id: str, dry_run: bool, yes: bool) -> int:
     """Take something that is held back; deletions are undone."""
-    return run(_decide(invocation.config(), problem_id, "discarded", yes=yes))
+    return run(_decide(invocation.config(), problem_id, "discarded", dry_run=dry_run, yes=yes))
 
 
-async def _decide(config: Config, written: str, kind: VerdictKind, *, yes: bool) -> int:
+async def _decide(
+    config: Config, written: str, kind: VerdictKind, *, dry_run: bool, yes: bool
+) -> int:
     from syncd.shell.actions import check_decision
     from syncd.shell.commands.sync import print_reports
     from syncd.shell.output import progress, say
@@ -242,7 +250,7 @@ async def _decide(config: Config, written: str, kind: VerdictKind, *, yes: bool)
     problem = await _found(config, written)
     check_decision(problem, kind)
     _print_effect(problem, kind)
-    if not confirmed("Do it?", yes=yes):
+    if dry_run or not confirmed("Do it?", yes=yes):
         say("Nothing was done.")
         return 0
     with progress("Doing it …") as observe:

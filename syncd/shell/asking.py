@@ -34,7 +34,7 @@ from syncd.core.zones import UTC_ZONE
 from syncd.round.asked import subject_of
 from syncd.shell.actions import sync_now
 from syncd.shell.config import Config
-from syncd.shell.finding import Place, items_meant, listed_uids
+from syncd.shell.finding import Place, item_of, items_meant, listed
 from syncd.shell.mailbox import CalendarReport, rules_of
 from syncd.shell.way_back import owner_of
 from syncd.shell.workshop import Workshop
@@ -183,6 +183,9 @@ async def found_item(store: Store, asked: Asked) -> tuple[CalendarRecord, ItemRe
     ]
     meant = await items_meant(store, calendars, asked.uid, asked.words)
     found = [(at, one) for at, one in meant if one.graph_id and not one.local_only]
+    if len(found) > 1 and asked.kind == "respond":
+        # Nobody answers what nobody invited them to.
+        found = [(at, one) for at, one in found if _is_invited(one)] or found
     if len(found) == 1:
         return found[0]
     raise _unclear(found, asked)
@@ -190,6 +193,11 @@ async def found_item(store: Store, asked: Asked) -> tuple[CalendarRecord, ItemRe
 
 def _is_meant(calendar: CalendarRecord, written: str) -> bool:
     return written in ("", calendar.name, f"{calendar.account}/{calendar.name}")
+
+
+def _is_invited(record: ItemRecord) -> bool:
+    item = item_of(record)
+    return item is not None and bool(item.master.invited_as)
 
 
 def _unclear(found: Sequence[Place], asked: Asked) -> CommandError:
@@ -200,8 +208,8 @@ def _unclear(found: Sequence[Place], asked: Asked) -> CommandError:
             hint="`syncd agenda` and `syncd search` show what there is.",
         )
     return CommandError(
-        f"{what} may be any of {listed_uids(found)}",
-        hint="Write its UID, or say which calendar with --calendar.",
+        f"{what} may be any of these:\n{listed(found)}",
+        hint="Write more words or its UID, or say which calendar with --calendar.",
     )
 
 

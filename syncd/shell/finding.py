@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from syncd.core.event import Item
+from syncd.core.event import Item, slot_of
 from syncd.core.owner import Owner
 from syncd.core.search import Query
 from syncd.core.state import CalendarRecord, ItemRecord
@@ -18,7 +18,7 @@ from syncd.core.zones import UTC_ZONE
 from syncd.shell.way_back import uid_named
 from syncd.store.store import Store
 
-__all__ = ["Place", "item_of", "items_meant", "listed_uids", "told_by_file"]
+__all__ = ["Place", "item_of", "items_meant", "listed", "told_by_file"]
 
 SHOWN: Final = 5
 
@@ -50,10 +50,19 @@ def _has(record: ItemRecord, query: Query) -> bool:
     return item is not None and bool(query.slots(item))
 
 
-def listed_uids(places: Sequence[Place]) -> str:
-    """The first of several, for a person to choose from."""
-    shown = [f"{record.uid} ({calendar.name})" for calendar, record in places[:SHOWN]]
-    return ", ".join(shown) + (", …" if len(places) > SHOWN else "")
+def listed(places: Sequence[Place]) -> str:
+    """The first of several, for a person to choose from: titles, days and UIDs, a line each."""
+    shown = [f"  {_told(calendar, record)}" for calendar, record in places[:SHOWN]]
+    left = len(places) - SHOWN
+    return "\n".join((*shown, *((f"  and {left} more",) if left > 0 else ())))
+
+
+def _told(calendar: CalendarRecord, record: ItemRecord) -> str:
+    item = item_of(record)
+    if item is None:
+        return f"{record.uid} ({calendar.name})"
+    title = item.master.subject or "(no subject)"
+    return f"{title}, {slot_of(item.master.when)} ({calendar.name}): {record.uid}"
 
 
 def item_of(record: ItemRecord) -> Item | None:

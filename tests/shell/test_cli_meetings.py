@@ -99,8 +99,16 @@ def test_words_that_fit_several_events_choose_none(here: World) -> None:
     done = here.syncd("cancel", "--match", "bob", "--yes")
 
     assert done.code == 2
-    assert "'bob' may be any of" in done.err
+    assert "'bob' may be any of these:\n" in done.err
+    assert "\n  Meeting, 20" in done.err
     assert mails(here) == []
+
+
+def test_an_answer_is_for_what_one_is_invited_to(here: World) -> None:
+    """Of several events that the words fit it is the only one that can be meant."""
+    done = here.syncd("respond", "--match", "example", "accept", "--yes")
+
+    assert (done.code, [one[:2] for one in mails(here)]) == (0, [("response", "Invitation")])
 
 
 @pytest.mark.parametrize("words", [(), ("uid", "--match", "x")])

@@ -511,14 +511,15 @@ async def _show(
 
 async def _item_named(store: Store, uid: str, words: str) -> tuple[CalendarRecord, ItemRecord]:
     """Raises: CommandError: no item, or more than one, is called so."""
-    from syncd.shell.finding import items_meant, listed_uids
+    from syncd.shell.finding import items_meant, listed
 
     found = await items_meant(store, await store.calendars(), uid, words)
     if not found:
         hint = "`syncd agenda` and `syncd search` show what there is; `syncd log`, what was."
         raise CommandError(f"{uid or words!r} names no event that is there", hint=hint)
     if len({record.uid for _, record in found}) > 1:
-        raise CommandError(f"{words!r} may be any of {listed_uids(found)}", hint="Write its UID.")
+        said = f"{words!r} may be any of these:\n{listed(found)}"
+        raise CommandError(said, hint="Write more words, or its UID.")
     # The same UID may be known in two calendars while it moves: where its file is counts.
     return max(found, key=lambda pair: pair[1].file is not None)
 

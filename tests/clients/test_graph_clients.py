@@ -8,139 +8,31 @@ the simulator, so does what it claims to be.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime
-from pathlib import Path
-from random import Random
 from typing import Any
-from zoneinfo import ZoneInfo
 
-import msal
 import pytest
-import requests
 
-from syncd.simulator.authority import Authority
-from syncd.simulator.authority_http import AuthorityServer
-from syncd.simulator.authority_values import AuthorityPolicy, Client, User
+from syncd.simulator.authority_values import AuthorityPolicy
 from syncd.simulator.bodies import to_text
 from syncd.simulator.faults import FaultKind
 from syncd.simulator.folders import Person
-from syncd.simulator.server import SimulatorServer
-from syncd.simulator.service import Service, system_now
-from syncd.simulator.switches import Switches
-from syncd.simulator.tls import LoopbackCa
-from syncd.simulator.tokens import StaticTokens
+from tests.clients.graph_clients import (
+    ADA,
+    BERLIN,
+    QUIET,
+    WINDOW,
+    Office,
+    Sdk,
+    as_user,
+    event,
+    subjects,
+)
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of the libraries among themselves
-    pytest.mark.filterwarnings("ignore:response_mode:UserWarning"),  # O365 takes the plain redirect
-]
-
-ADA = User.named("ada@simulated.example", "Ada")
-BERLIN = ZoneInfo("Europe/Berlin")
-WINDOW = ("2026-03-01T00:00:00Z", "2026-05-01T00:00:00Z")
-CALLBACK = "http://localhost:1/"
-
-
-def event(subject: str, day: str = "2026-03-05", **rest: Any) -> dict[str, Any]:
-    """An hour at ten in the morning, Berlin time."""
-    zone = "W. Europe Standard Time"
-    times = {"start": f"{day}T10:00:00", "end": f"{day}T11:00:00"}
-    walls = {name: {"dateTime": time, "timeZone": zone} for name, time in times.items()}
-    return {"subject": subject, **walls, **rest}
-
-
-def subjects(box: Any) -> list[str]:
-    """The subjects of the default calendar."""
-    return sorted(one.values["subject"] for one in box.items(box.default_calendar.id))
+pytestmark = QUIET
 
 
 # --- O365 ---
-
-
-class Office:
-    """The simulator and its authority behind TLS, and an O365 account that trusts both."""
-
-    def __init__(self, folder: Path) -> None:
-        self.library = pytest.importorskip("O365", reason="O365 is not installed")
-        self.service = Service(now=system_now, random=Random(7), switches=Switches())
-        self.box = self.service.add_mailbox(ADA.username, "Ada", user_id=ADA.object_id)
-        self.ca = LoopbackCa()
-        self.ca_file = folder / "ca.pem"
-        self.ca.write_ca(self.ca_file)
-        self.authority = Authority(
-            users=[ADA],
-            clients=[Client("desktop")],
-            clock=system_now,
-            rng=Random(5),
-            policy=AuthorityPolicy(auto_approve=ADA.username),
-        )
-        self.logins = AuthorityServer(self.authority, self.ca)
-        self.server = SimulatorServer(
-            self.service, tokens=self.authority, ssl_context=self.ca.server_context()
-        )
-
-    def session(self) -> requests.Session:
-        """A session that trusts this CA, whatever the environment says."""
-        made = requests.Session()
-        made.trust_env = False
-        made.verify = str(self.ca_file)
-        return made
-
-    def account(self) -> Any:
-        """An account nobody has signed in to; blocks, since msal asks the authority at once."""
-        protocol = type(
-            "Protocol", (self.library.MSGraphProtocol,), {"_protocol_url": f"{self.server.origin}/"}
-        )
-        backend = pytest.importorskip("O365.utils.token").MemoryTokenBackend()
-        account = self.library.Account(
-            ("desktop",),
-            auth_flow_type="public",
-            protocol=protocol(timezone="Europe/Berlin"),
-            token_backend=backend,
-            requests_delay=0,
-        )
-        account.con._msal_client = msal.PublicClientApplication(
-            "desktop",
-            authority=self.logins.authority_url,
-            instance_discovery=False,
-            token_cache=backend,
-            http_client=self.session(),
-        )
-        return account
-
-    def signed_in(self) -> Any:
-        """An account after the sign-in of a person who says yes to everything."""
-        account = self.account()
-        assert account.authenticate(
-            requested_scopes=["Calendars.ReadWrite"],
-            redirect_uri=CALLBACK,
-            handle_consent=self.consent,
-        )
-        account.con.session = account.con.get_session(load_token=True)
-        account.con.session.trust_env = False
-        account.con.session.verify = str(self.ca_file)
-        return account
-
-    def consent(self, url: str) -> str:
-        """Where the browser would end up."""
-        with self.session() as browser:
-            return browser.get(url, allow_redirects=False).headers["Location"]
-
-
-@pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    made = Office(tmp_path)
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(made.logins)
-        await stack.enter_async_context(made.server)
-        yield made
-
-
-async def as_user(office: Office, deed: Callable[[Any], Any]) -> Any:
-    """Sign in and do something, in a thread, since O365 blocks."""
-    return await asyncio.to_thread(lambda: deed(office.signed_in()))
 
 
 async def test_o365_signs_in_and_sees_the_calendars(office: Office) -> None:
@@ -304,83 +196,6 @@ async def test_o365_invites_and_answers(office: Office) -> None:
 # --- msgraph-sdk ---
 
 
-class Sdk:
-    """The simulator, and Microsoft's SDK pointed at it."""
-
-    def __init__(self) -> None:
-        msgraph = pytest.importorskip("msgraph", reason="msgraph-sdk is not installed")
-        self.core = pytest.importorskip("msgraph_core")
-        self.httpx = pytest.importorskip("httpx")
-        self.adapters = pytest.importorskip("msgraph.graph_request_adapter")
-        self.kiota = pytest.importorskip("kiota_abstractions")
-        self.models = pytest.importorskip("msgraph.generated.models.event")
-        self.service = Service(random=Random(7), switches=Switches())
-        self.box = self.service.add_mailbox(ADA.username, "Ada", user_id=ADA.object_id)
-        self.server = SimulatorServer(self.service, tokens=StaticTokens())
-        self._make = msgraph.GraphServiceClient
-
-    def client(self, transport: Any) -> Any:
-        """A client that asks the simulator."""
-        anonymous = pytest.importorskip(
-            "kiota_abstractions.authentication.anonymous_authentication_provider"
-        )
-        http = self.core.GraphClientFactory.create_with_default_middleware(
-            options=self.adapters.options, client=transport
-        )
-        adapter = self.adapters.GraphRequestAdapter(
-            anonymous.AnonymousAuthenticationProvider(), http
-        )
-        adapter.base_url = self.server.base_url
-        return self._make(request_adapter=adapter)
-
-    def model(self, name: str, **values: Any) -> Any:
-        """A model of the SDK by the name of its module."""
-        module = pytest.importorskip(f"msgraph.generated.models.{name}")
-        kind = getattr(module, "".join(part.title() for part in name.split("_")))
-        return kind(**values)
-
-    def wall(self, text: str) -> Any:
-        """A time in Berlin."""
-        zone = "W. Europe Standard Time"
-        return self.model("date_time_time_zone", date_time=text, time_zone=zone)
-
-    def series(self) -> Any:
-        """Every Thursday, five times."""
-        weekdays = pytest.importorskip("msgraph.generated.models.day_of_week").DayOfWeek
-        patterns = pytest.importorskip("msgraph.generated.models.recurrence_pattern_type")
-        ranges = pytest.importorskip("msgraph.generated.models.recurrence_range_type")
-        return self.model(
-            "patterned_recurrence",
-            pattern=self.model(
-                "recurrence_pattern",
-                type=patterns.RecurrencePatternType.Weekly,
-                interval=1,
-                days_of_week=[weekdays.Thursday],
-            ),
-            range=self.model(
-                "recurrence_range",
-                type=ranges.RecurrenceRangeType.Numbered,
-                start_date=date(2026, 3, 5),
-                number_of_occurrences=5,
-            ),
-        )
-
-
-@pytest.fixture
-async def sdk() -> AsyncIterator[Sdk]:
-    made = Sdk()
-    async with made.server:
-        yield made
-
-
-@pytest.fixture
-async def graph(sdk: Sdk) -> AsyncIterator[Any]:
-    """A client that Ada uses."""
-    headers = {"Authorization": f"Bearer sim-{ADA.username}"}
-    async with sdk.httpx.AsyncClient(headers=headers, trust_env=False) as transport:
-        yield sdk.client(transport)
-
-
 async def whole_delta(builder: Any, answer: Any) -> tuple[list[Any], str]:
     """All pages of a round, and the link of the next one."""
     found = list(answer.value)
@@ -392,11 +207,7 @@ async def whole_delta(builder: Any, answer: Any) -> tuple[list[Any], str]:
 
 def view_of(sdk: Sdk, builder: Any) -> Any:
     """The configuration of a first request of a view."""
-    query = type(builder).DeltaRequestBuilderGetQueryParameters(
-        start_date_time=WINDOW[0], end_date_time=WINDOW[1]
-    )
-    module = pytest.importorskip("kiota_abstractions.base_request_configuration")
-    return module.RequestConfiguration(query_parameters=query)
+    return sdk.asking(builder, start_date_time=WINDOW[0], end_date_time=WINDOW[1])
 
 
 async def test_msgraph_creates_changes_and_deletes(sdk: Sdk, graph: Any) -> None:
@@ -424,8 +235,7 @@ async def test_msgraph_creates_changes_and_deletes(sdk: Sdk, graph: Any) -> None
     await one.delete()
 
     assert subjects(sdk.box) == []
-    errors = pytest.importorskip("msgraph.generated.models.o_data_errors.o_data_error")
-    with pytest.raises(errors.ODataError) as refused:
+    with sdk.refused() as refused:
         await one.get()
     assert refused.value.response_status_code == 404
     assert refused.value.error.code == "ErrorItemNotFound"
@@ -500,8 +310,7 @@ async def test_msgraph_tells_a_dead_delta_link(sdk: Sdk, graph: Any) -> None:
     _, link = await whole_delta(builder, await builder.get(view_of(sdk, builder)))
     sdk.service.rounds(sdk.box).forget()
 
-    errors = pytest.importorskip("msgraph.generated.models.o_data_errors.o_data_error")
-    with pytest.raises(errors.ODataError) as refused:
+    with sdk.refused() as refused:
         await builder.with_url(link).get()
 
     assert refused.value.response_status_code == 410

@@ -25,7 +25,7 @@ from syncd.simulator.server import SimulatorServer
 from syncd.simulator.service import Service, system_now
 from syncd.simulator.switches import Switches
 from syncd.simulator.tls import LoopbackCa
-from syncd.simulator.tokens import StaticTokens
+from syncd.simulator.tokens import ALL_SCOPES, StaticTokens
 
 QUIET = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of the libraries among themselves
@@ -35,6 +35,7 @@ QUIET = [
 ADA = User.named("ada@simulated.example", "Ada")
 BERLIN = ZoneInfo("Europe/Berlin")
 WINDOW = ("2026-03-01T00:00:00Z", "2026-05-01T00:00:00Z")
+FURTHER_SCOPES = {"Group.Read.All", "Place.Read.All"}
 CALLBACK = "http://localhost:1/"
 
 
@@ -147,7 +148,9 @@ class Sdk:
         self.models = pytest.importorskip("msgraph.generated.models.event")
         self.service = Service(random=Random(7), switches=Switches())
         self.box = self.service.add_mailbox(ADA.username, "Ada", user_id=ADA.object_id)
-        self.server = SimulatorServer(self.service, tokens=StaticTokens())
+        self.server = SimulatorServer(
+            self.service, tokens=StaticTokens(scopes=ALL_SCOPES | FURTHER_SCOPES)
+        )
         self._make = msgraph.GraphServiceClient
 
     def client(self, transport: Any) -> Any:
@@ -164,7 +167,7 @@ class Sdk:
         adapter.base_url = self.server.base_url
         return self._make(request_adapter=adapter)
 
-    def model(self, name: str, **values: Any) -> Any:
+    def model(self, name: str, /, **values: Any) -> Any:
         """A model of the SDK by the name of its module."""
         return _generated(f"models.{name}", _title(name))(**values)
 
@@ -172,7 +175,7 @@ class Sdk:
         """A member of an enumeration of the SDK by the name of its module."""
         return _generated(f"models.{name}", _title(name))(value)
 
-    def body(self, place: str, **values: Any) -> Any:
+    def body(self, place: str, /, **values: Any) -> Any:
         """The body of an action, which has a class at each place where it can be asked for."""
         name = place.rpartition(".")[2]
         kind = _generated(f"{place}.{name}_post_request_body", f"{_title(name)}PostRequestBody")

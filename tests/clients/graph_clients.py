@@ -21,6 +21,7 @@ import requests
 from syncd.simulator.authority import Authority
 from syncd.simulator.authority_http import AuthorityServer
 from syncd.simulator.authority_values import AuthorityPolicy, Client, User
+from syncd.simulator.folders import Person
 from syncd.simulator.server import SimulatorServer
 from syncd.simulator.service import Service, system_now
 from syncd.simulator.switches import Switches
@@ -37,6 +38,9 @@ BERLIN = ZoneInfo("Europe/Berlin")
 WINDOW = ("2026-03-01T00:00:00Z", "2026-05-01T00:00:00Z")
 FURTHER_SCOPES = {"Group.Read.All", "Place.Read.All"}
 CALLBACK = "http://localhost:1/"
+BOB = "bob@simulated.example"
+CAROL = Person("Carol", "carol@example.org")
+LARGE = bytes(range(256)) * 12_800  # more than fits into one POST
 
 
 def event(subject: str, day: str = "2026-03-05", **rest: Any) -> dict[str, Any]:
@@ -50,6 +54,28 @@ def event(subject: str, day: str = "2026-03-05", **rest: Any) -> dict[str, Any]:
 def subjects(box: Any) -> list[str]:
     """The subjects of the default calendar."""
     return sorted(one.values["subject"] for one in box.items(box.default_calendar.id))
+
+
+def invited(box: Any, subject: str, **rest: Any) -> Any:
+    """A meeting of Carol's in the default calendar."""
+    return box.receive(box.default_calendar.id, event(subject, **rest), CAROL)
+
+
+def organized(box: Any, subject: str, *people: str, **rest: Any) -> Any:
+    """A meeting of Ada's own."""
+    attendees = [{"emailAddress": {"address": address}} for address in people]
+    return box.create(box.default_calendar.id, event(subject, attendees=attendees, **rest))
+
+
+def mails(made: Any) -> list[tuple[str, str, str, tuple[str, ...]]]:
+    """What a program let the service send, in the order in which it did."""
+    sent = [mail for mail in made.service.ledger if mail.actor == "api"]
+    return [(mail.kind, mail.response, mail.comment, mail.to) for mail in sent]
+
+
+def contents(box: Any, identity: str) -> dict[str, Any]:
+    """What is attached to an event, by name."""
+    return {each.draft.name: each.draft.content for each in box.find(identity).attachments}
 
 
 class Office:

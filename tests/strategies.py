@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from syncd.core.event import (
     AllDay,
+    Attached,
     Attendee,
     Changes,
     Event,
@@ -74,6 +75,19 @@ SHOWN_AS = st.sampled_from(["free", "tentative", "busy", "oof", "workingElsewher
 SENSITIVITIES = st.sampled_from(["normal", "personal", "private", "confidential"])
 IMPORTANCES = st.sampled_from(["low", "normal", "high"])
 REMINDERS_MIN = st.none() | st.integers(0, 50_000)
+ATTACHED = st.lists(
+    st.builds(
+        Attached,
+        TEXT.filter(bool),
+        LINES,
+        st.sampled_from(["", "text/plain", "no type"]),
+        st.integers(0, 10**9),
+        st.just("https://meet.example/event?a=1,2;b:c"),
+        st.sampled_from(["", "c291cAo="]),
+    ),
+    max_size=2,
+    unique_by=lambda one: one.id,
+).map(tuple)
 JOIN_URLS = st.sampled_from(["", "https://meet.example/x?a=1,2;b:c"])
 
 
@@ -135,6 +149,7 @@ def events(draw: st.DrawFn, when: When | None = None, *, meetings: bool = True) 
         online_meeting=draw(st.booleans()),
         organizer=host if people or guest else None,
         join_url=draw(JOIN_URLS),
+        attached=draw(ATTACHED),
         invited_as="me@example.org" if guest else "",
     )
 

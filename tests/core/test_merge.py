@@ -678,3 +678,20 @@ def test_answers_to_one_occurrence_go_when_it_has_none_of_its_own() -> None:
     after = overlay(answered, frozenset({key("people", SLOT)}), guests(WEEKLY, BOB))
 
     assert after.overrides == {SLOT: Changes(subject="x")}
+
+
+@pytest.mark.parametrize("interval", [1, 2], ids=["rule kept", "rule changed as well"])
+def test_who_ends_a_series_wins_over_edits_of_its_days_in_one_conflict(interval: int) -> None:
+    """The service's side is the one that is put aside; without such an edit there is none."""
+    ended = msgspec.structs.replace(WEEKLY, recurrence=None)
+    rule = Recurrence("weekly", interval, days=("monday",))
+    edited = msgspec.structs.replace(occurrence(location="Room 7"), recurrence=rule)
+    policy = POLICIES["local"]
+
+    found = merge(WEEKLY, WEEKLY, ended, edited, policy, TIMES)
+
+    assert [(one.conflict.key, one.winner) for one in found.conflicts] == [
+        (key("recurrence"), "local")
+    ]
+    assert key("recurrence") in found.push
+    assert merge(WEEKLY, WEEKLY, ended, WEEKLY, policy, TIMES).conflicts == ()

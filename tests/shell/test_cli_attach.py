@@ -152,6 +152,17 @@ class TestGet:
         assert done.code == 0
         assert [one.name for one in target.iterdir()] == [saved]
 
+    def test_it_is_named_by_show_and_in_the_file(self, here: World) -> None:
+        """Offline, as of the last sync."""
+        plant(here, "menu.pdf", b"soup" * 300)
+        assert here.syncd("sync").code == 0
+        [file] = here.files()
+
+        done = here.syncd("show", "--match", "Lunch")
+
+        assert "attached:    menu.pdf (1." in done.out
+        assert b";FILENAME=menu.pdf;" in file.read_bytes().replace(b"\r\n ", b"")
+
     def test_kept_beside_the_files(self, here: World) -> None:
         """In a folder of the item's, which no reader of calendars looks into; no link is followed."""
         plant(here, "menu.pdf", b"soup")

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 
 from syncd.core.event import Attached, Event
-from syncd.core.lines import Component, Line, new_line, param, quoted
-from syncd.core.wire.ics_edit import insert_after
+from syncd.core.lines import Component, Line, line_text, new_line, param, quoted
+from syncd.core.wire.ics_edit import insert_after, remove_parts
 
 __all__ = ["ATTACHMENT_ID", "attached_texts", "has_minted_attachments", "rewrite_attached"]
 
@@ -27,7 +27,10 @@ def attached_texts(event: Event) -> list[str]:
 
 
 def _text(one: Attached) -> str:
-    params = [f"{ATTACHMENT_ID}={quoted(one.id)}", f"FILENAME={quoted(one.name)}"]
+    identity = quoted(one.id)
+    if not identity.strip('" \t'):
+        return ""  # nothing would tell that the line is ours
+    params = [f"{ATTACHMENT_ID}={identity}", f"FILENAME={quoted(one.name)}"]
     if one.size_bytes > 0:
         params.append(f"SIZE={one.size_bytes}")
     if _MEDIA_TYPE.fullmatch(one.media_type):
@@ -46,11 +49,11 @@ def has_minted_attachments(component: Component) -> bool:
 
 def rewrite_attached(component: Component, event: Event, eol: bytes) -> None:
     """Put lines of ours for those that are there, and leave every other ATTACH line alone."""
-    minted = _minted(component)
-    new = [new_line(text, eol) for text in attached_texts(event)]
-    for line in minted:
-        component.parts.remove(line)
-    insert_after(component, "ATTACH", new)
+    minted, texts = _minted(component), attached_texts(event)
+    if [line_text(line) for line in minted] == texts:
+        return
+    insert_after(component, "ATTACH", [new_line(text, eol) for text in texts])
+    remove_parts(component, {id(line) for line in minted})
 
 
 def _minted(component: Component) -> list[Line]:

@@ -561,6 +561,8 @@ def _print_item(calendar: CalendarRecord, record: ItemRecord, item: Item | None,
 
 
 def _event_rows(event: Event) -> list[tuple[str, str]]:
+    from syncd.shell.output import size
+
     reminder = "" if event.reminder_min is None else f"{event.reminder_min} min before"
     people = ", ".join(f"{one.address} ({one.status})" for one in event.attendees)
     return [
@@ -575,6 +577,7 @@ def _event_rows(event: Event) -> list[tuple[str, str]]:
         ("importance", event.importance if event.importance != "normal" else ""),
         ("reminder", reminder),
         ("join", event.join_url),
+        ("attached", ", ".join(f"{one.name} ({size(one.size_bytes)})" for one in event.attached)),
         ("state", "cancelled" if event.is_cancelled else ""),
     ]
 

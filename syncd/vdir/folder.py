@@ -16,7 +16,7 @@ import stat as modes
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from errno import ENOENT
+from errno import EIO, ENOENT
 from pathlib import Path
 from typing import Literal, TypeVar, TypeVarTuple
 
@@ -28,6 +28,7 @@ from syncd.ports import (
     Clock,
     Failed,
     FileOutcome,
+    FileTrouble,
     FileWork,
     FolderLook,
     KnownFile,
@@ -171,13 +172,15 @@ class VdirFolder:
         standing = self._standing(dir_fd)
         scan = Scan(dir_fd, known, thorough=thorough, now_ns=now_ns)
         scan.run()
-        # Asked again: what is absent because the disk was unmounted during the look is no deletion.
-        ours = standing == "ours" and self._standing(dir_fd) == "ours"
+        # Asked again: what is absent because the disk was unmounted during the look is no deletion,
+        # and into what is not ours any more nothing is written.
+        if standing == "ours":
+            standing = self._standing(dir_fd)
         return FolderLook(
             standing,
             tuple(scan.changed),
             scan.restamped,
-            scan.missing() if ours else frozenset(),
+            scan.missing() if standing == "ours" else frozenset(),
             tuple(scan.trouble),
         )
 
@@ -293,6 +296,9 @@ def _standing_of(error: OSError) -> Standing:
 def _read_marker(dir_fd: int) -> Marker | None:
     try:
         found = read_file(dir_fd, MARKER)
+        if isinstance(found, FileTrouble) and found.code == "unreadable":
+            # Whose folder it is cannot be told: that is another matter than a folder of nobody's.
+            raise OSError(EIO, found.reason)
         if not isinstance(found, Content):
             return None
         text = msgspec.json.decode(found.data, type=_MarkerText)

@@ -16,10 +16,14 @@ from typing import Any
 import icalendar
 import pytest
 
+from syncd.core.ids import FileName
 from syncd.core.state import Problem
 from syncd.core.wire.graph import ICAL_UID_PROPERTY
+from syncd.ports import FileTrouble
 from syncd.shell.mailbox import TWO_LOOKS_APART_S, WAIT_FOR_DOUBT_S
 from syncd.simulator.faults import FaultKind, Faults
+from syncd.vdir import folder as folder_module
+from syncd.vdir.disk import Content
 from tests.rounds.world import World, event, ics, world
 from tests.shell import cli_world
 
@@ -762,6 +766,35 @@ async def test_everything_emptied_at_once_is_held_file_by_file(tmp_path: Path) -
         assert w.writes() == []
         assert {one.kind for one in await w.store.problems()} == {"unreadable"}
         assert len(await w.store.problems()) == 20
+
+
+@pytest.mark.parametrize("at", range(1, 7))
+async def test_an_emptied_folder_whose_marker_cannot_be_read_for_a_moment_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """Nothing is written into it before it is told that it was emptied: it would not look so then."""
+    async with world(tmp_path) as w:
+        await _filled(w, 4)
+        for path in w.folder.glob("*.ics"):
+            path.unlink()
+        w.box.create(w.calendar, event("New", "2026-03-20T10:00:00", "2026-03-20T11:00:00"))
+        asked = 0
+
+        def read(dir_fd: int, name: str) -> Content | FileTrouble:
+            nonlocal asked
+            asked += name == ".syncd"
+            locked = name == ".syncd" and asked == at
+            return FileTrouble(FileName(name), "unreadable", "") if locked else real(dir_fd, name)
+
+        real = folder_module.read_file
+        monkeypatch.setattr(folder_module, "read_file", read)
+        assert await w.code(fresh=True) == 5
+        w.clock.advance(60)
+
+        assert await w.code() == 4
+
+        assert w.writes() == []
+        assert [one.code for one in await w.store.problems()] == ["local-deletions"]
 
 
 # --- the state is of another, the clock is wrong -------------------------------------------------

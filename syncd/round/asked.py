@@ -115,7 +115,8 @@ async def _settled(
         case Answered(answer) if answer.is_success:
             await _accepted(bench, entry, remote, round_)
             done.again = True
-            return True
+            # Who is told of what comes next is known when the event was read with its new guests.
+            return entry.kind != "forward"
         case Answered(answer):
             reason = f"{answer.status} {error_code(answer)}".rstrip()
             await _tell(bench, entry, f"the service refused it: {reason}")

@@ -926,3 +926,20 @@ def test_a_forwarded_meeting_shows_its_organizer_who_was_added() -> None:
     assert is_seen(FORWARDED, listing("bob@example.org", "dan@EXAMPLE.org", None))
     assert not is_seen(FORWARDED, listing("bob@example.org", None))
     assert not is_seen(FORWARDED, listing("dan@example.org", organizer=False))
+
+
+async def test_a_cancellation_after_a_forward_reaches_nobody_who_was_not_shown(
+    tmp_path: Path,
+) -> None:
+    """Both were asked for offline: by its turn the meeting has one more guest, and that is told."""
+    async with world(tmp_path) as w:
+        await hosting(w)
+        await forward(w)
+        await cancel(w)
+
+        await w.code()
+
+        assert {one.kind for one in w.mails()} == {"forward"}
+        assert await left(w) == 0
+        [notice] = [one for one in await w.store.problems() if one.code == "cancel-not-sent"]
+        assert "dan@example.org" in notice.reason

@@ -529,6 +529,17 @@ def test_a_lost_update_that_somebody_overtook_is_not_mailed_again_unasked() -> N
     )
 
 
+def test_what_was_forwarded_is_cancelled_only_as_a_meeting() -> None:
+    """Both were asked for at once: by its turn the cancellation would mail the new guest."""
+    _well(
+        Step(3, "here", "create", 3, 15),
+        Step(9, "here", "sync", extra=3),
+        Step(26, "here", "wish", 3, 536),
+        Step(27, "here", "wish", 3, 101),
+        settings={"mail": ("send", "never", "never", "hold")},
+    )
+
+
 def test_a_series_without_a_day_left_is_in_no_view() -> None:
     """Both sides took days away until none was left: the service keeps the empty series."""
     _well(

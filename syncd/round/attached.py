@@ -7,19 +7,19 @@ may bring their content along. Large ones are fetched by nobody but a person (`s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from syncd.core.delta import Endless, LoopGuard
-from syncd.core.errors import BadAnswer, LinkAstray
+from syncd.core.errors import BadAnswer, RefusedByService, ServiceDown
 from syncd.core.ids import GraphId
 from syncd.core.state import Change, Doubt, DropDoubt, PutDoubt, PutRemote, RemoteRecord
-from syncd.core.wire.dialects.graph_attachments import EventAttachments
-from syncd.core.wire.graph import RemoteEvent, Row
-from syncd.ports import Answer, Request
+from syncd.core.wire.dialects.graph_attachments import EventAttachments, read_rows, read_whole
+from syncd.core.wire.graph import AttachmentRow, RemoteEvent, Row
+from syncd.ports import Answer
 from syncd.round.desk import Bench
 
 __all__ = ["LARGEST_INLINE_BYTES", "ask_attached", "to_be_asked", "with_known_list"]
@@ -30,12 +30,7 @@ LARGEST_INLINE_BYTES: Final = 64 * 1024
 MOST_LISTED: Final = 200
 """More of one event are not shown: nobody reads them, and each rewrite would carry them along."""
 
-_Rows = list[dict[str, Any]]
-
-
-class _Page(msgspec.Struct):
-    value: _Rows
-    next_link: str | None = msgspec.field(default=None, name="@odata.nextLink")
+_Rows = list[AttachmentRow]
 
 
 class _Known(msgspec.Struct):
@@ -45,7 +40,7 @@ class _Known(msgspec.Struct):
 def to_be_asked(
     bench: Bench, event: RemoteEvent | Row, before: RemoteRecord | None
 ) -> list[Change]:
-    """What follows from an event as it came: in another version its list may be another."""
+    """What follows from an event as it came: its list is not known, or of another version."""
     if bench.rules.attachments == "off" or not bench.dialect.has_attachments:
         return []
     if not event.has_attachments:
@@ -69,23 +64,32 @@ def _list_in(raw: bytes) -> msgspec.Raw | None:
 
 
 async def ask_attached(bench: Bench, ids: Sequence[GraphId]) -> None:
-    """Ask for the lists of some events and store them."""
-    asked = [EventAttachments(bench.dialect, bench.calendar.id, one) for one in ids]
-    answers = await bench.remote.read_all([one.list() for one in asked])
-    known = await bench.store.remotes_by_id(bench.key, ids)
+    """
+    Ask for the lists of some events and store them.
+
+    What cannot be had holds up nothing: the next whole view has it asked for again.
+    """
     changes: list[Change] = [DropDoubt(Doubt(one, "attached")) for one in ids]
-    for each, answer in zip(asked, answers, strict=True):
-        record = known.get(GraphId(each.event))
-        rows = await _rows(bench, answer)
-        if record is not None and rows is not None:
-            rows = await _with_contents(bench, each, rows, record)
-            changes += _news(record, rows)
+    try:
+        changes += await _news(bench, ids)
+    except ServiceDown as error:
+        _tell(bench, error)
     await bench.store.commit(bench.key, changes)
 
 
-def _news(record: RemoteRecord, rows: _Rows) -> list[Change]:
-    raw = _with_list(record.raw, msgspec.Raw(msgspec.json.encode(rows)))
-    return [PutRemote(replace(record, raw=raw))] if raw != record.raw else []
+async def _news(bench: Bench, ids: Sequence[GraphId]) -> list[Change]:
+    asked = [EventAttachments(bench.dialect, bench.calendar.id, one) for one in ids]
+    answers = await bench.remote.read_all([one.list() for one in asked])
+    known = await bench.store.remotes_by_id(bench.key, ids)
+    changes: list[Change] = []
+    for event, answer in zip(asked, answers, strict=True):
+        record = known.get(GraphId(event.event))
+        rows = await _rows(bench, answer) if record is not None else None
+        if record is not None and rows is not None:
+            rows = await _with_contents(bench, event, rows, record)
+            raw = _with_list(record.raw, msgspec.Raw(msgspec.json.encode(rows)))
+            changes += [PutRemote(replace(record, raw=raw))] if raw != record.raw else []
+    return changes
 
 
 async def _rows(bench: Bench, answer: Answer) -> _Rows | None:
@@ -94,24 +98,19 @@ async def _rows(bench: Bench, answer: Answer) -> _Rows | None:
     guard = LoopGuard()
     try:
         while True:
-            page = _page(answer)
-            guard.check([msgspec.Raw(answer.body)], page.next_link)
-            rows += page.value
-            if not page.next_link or len(rows) >= MOST_LISTED:
+            page, link = read_rows(answer)
+            guard.check([msgspec.Raw(answer.body)], link)
+            rows += page
+            if not link or len(rows) >= MOST_LISTED:
                 return rows[:MOST_LISTED]
-            answer = await bench.remote.read(bench.dialect.follow(page.next_link, "attachments"))
-    except (BadAnswer, Endless, LinkAstray) as error:
-        bench.observe("attachments.unreadable", {"reason": str(error)[:200]})
+            answer = await bench.remote.read(bench.dialect.follow(link, "attachments"))
+    except (BadAnswer, Endless, RefusedByService) as error:
+        _tell(bench, error)
         return None
 
 
-def _page(answer: Answer) -> _Page:
-    if not answer.is_success:
-        raise BadAnswer(f"the list of attachments was refused: {answer.status}")
-    try:
-        return msgspec.json.decode(answer.body, type=_Page)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadAnswer("the list of attachments cannot be read") from error
+def _tell(bench: Bench, error: Exception) -> None:
+    bench.observe("attachments.unreadable", {"reason": str(error)[:200]})
 
 
 async def _with_contents(
@@ -120,17 +119,13 @@ async def _with_contents(
     """The rows with the contents of small files, where they are to be in the calendar's files."""
     if bench.rules.attachments != "inline":
         return rows
-    before = {one.get("id"): one for one in _known_rows(record)}
-    asked: dict[str, Request] = {}
-    for row in rows:
-        identity, size = row.get("id"), row.get("size")
-        had = before.get(identity, {})
-        if "contentBytes" in had:
-            row["contentBytes"] = had["contentBytes"]
-        elif isinstance(identity, str) and isinstance(size, int) and size <= LARGEST_INLINE_BYTES:
-            asked[identity] = event.whole(identity)
-    contents = await _contents(bench, asked)
-    return [row | contents.get(str(row.get("id")), {}) for row in rows]
+    contents = {one.id: one.content_bytes for one in _known_rows(record) if one.content_bytes}
+    asked = [
+        one.id for one in rows if one.id not in contents and (one.size or 0) <= LARGEST_INLINE_BYTES
+    ]
+    answers = await bench.remote.read_all([event.whole(one) for one in asked])
+    contents |= dict(zip(asked, (_content(bench, answer) for answer in answers), strict=True))
+    return [msgspec.structs.replace(one, content_bytes=contents.get(one.id, "")) for one in rows]
 
 
 def _known_rows(record: RemoteRecord) -> _Rows:
@@ -138,18 +133,13 @@ def _known_rows(record: RemoteRecord) -> _Rows:
     return msgspec.json.decode(known, type=_Rows) if known is not None else []
 
 
-async def _contents(bench: Bench, asked: Mapping[str, Request]) -> dict[str, dict[str, Any]]:
-    answers = await bench.remote.read_all(list(asked.values()))
-    found = {}
-    for identity, answer in zip(asked, answers, strict=True):
-        try:
-            row = msgspec.json.decode(answer.body, type=dict[str, Any]) if answer.is_success else {}
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            row = {}
-        content = row.get("contentBytes")
-        if isinstance(content, str) and len(content) <= LARGEST_INLINE_BYTES * 4 // 3 + 4:
-            found[identity] = {"contentBytes": content}
-    return found
+def _content(bench: Bench, answer: Answer) -> str:
+    try:
+        content = read_whole(answer).content_bytes or ""
+    except (BadAnswer, RefusedByService) as error:
+        _tell(bench, error)
+        return ""
+    return content if len(content) <= LARGEST_INLINE_BYTES * 4 // 3 + 4 else ""
 
 
 def _with_list(raw: bytes, rows: msgspec.Raw) -> bytes:

@@ -264,6 +264,7 @@ async def row_changes(bench: Bench, rows: PageRows, view: View, links: Links) ->
             fresh.append((event, raw))
         elif record.etag and record.etag == event.etag and not record.outside:
             seen.append(record.graph_id)
+            changes += to_be_asked(bench, event, record)
         else:
             fresher = record_of(event, raw, record.uid, view.sweep, bench, record)
             changes += [PutRemote(fresher), *to_be_asked(bench, event, record)]

@@ -8,10 +8,12 @@ from base64 import b64encode
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
+from syncd.core.errors import ServiceDown
+from syncd.core.wire.exchange import Answer
 from syncd.simulator.attachments import (
     Draft,
     FileContent,
@@ -20,6 +22,7 @@ from syncd.simulator.attachments import (
     attachment_id,
 )
 from syncd.store.store import Store
+from tests.rounds.test_outbox import odd
 from tests.rounds.world import World, event, world
 
 AT = "2026-03-10T10:00:00", "2026-03-10T11:00:00"
@@ -192,3 +195,33 @@ async def test_what_was_known_before_is_asked_for_once(tmp_path: Path) -> None:
         assert await w.code(fresh=True) == 0
 
         assert len(lines(w, "Lunch")) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200, {}, b'{"value": [{"name": "no id"}]}'),
+        Answer(200, {}, b'{"value": [{"id": 7, "name": []}]}'),
+        Answer(200, {}, b'{"value": "none"}'),
+        Answer(403, {}, b"{}"),
+        ServiceDown("down"),
+    ],
+    ids=["no id", "wrong types", "no list", "refused", "down"],
+)
+async def test_a_list_that_cannot_be_had_holds_up_nothing(tmp_path: Path, answer: Any) -> None:
+    """The event is in its file without it, edits go on both ways, and a later look brings it."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        identity = lunch(w, MENU)
+        remote.say("GET", "/attachments", answer)
+
+        assert await w.code() == 0
+
+        assert (lines(w, "Lunch"), await w.store.problems()) == ([], [])
+        w.edit("Lunch", b"SUMMARY:Lunch", b"SUMMARY:Soup")
+        assert await w.code() == 0
+        assert w.bodies("PATCH") == [{"subject": "Soup"}]
+        w.clock.advance(7 * 86400)
+        assert await w.code() == 0
+        assert [";FILENAME=menu.txt" in one for one in lines(w, "Soup")] == [True]
+        assert w.box.find(identity).values["subject"] == "Soup"

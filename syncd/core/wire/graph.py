@@ -53,6 +53,7 @@ from syncd.core.zones import (
 __all__ = [
     "ICAL_STASH_PROPERTY",
     "ICAL_UID_PROPERTY",
+    "AttachmentRow",
     "RemoteEvent",
     "Row",
     "create_body",
@@ -127,7 +128,9 @@ class _OnlineMeeting(Struct, rename="camel", gc=False):
     join_url: str | None = ""
 
 
-class _Attachment(Struct, rename="camel", gc=False):
+class AttachmentRow(Struct, rename="camel", omit_defaults=True, gc=False):
+    """One attachment as Graph lists it; `content_bytes` is base64, and in no list."""
+
     id: str
     odata_type: str | None = msgspec.field(default="", name="@odata.type")
     name: str | None = ""
@@ -178,7 +181,7 @@ class RemoteEvent(Struct, rename="camel"):
     is_online_meeting: bool | None = False
     online_meeting: _OnlineMeeting | None = None
     has_attachments: bool | None = False
-    attachments: list[_Attachment] | None = None
+    attachments: list[AttachmentRow] | None = None
     web_link: str | None = ""
     response_status: _Status | None = None
     response_requested: bool | None = True

@@ -20,6 +20,7 @@ import msgspec
 from syncd.core.errors import BadAnswer
 from syncd.core.wire.dialects.graph_v1 import JSON, GraphV1, refuse
 from syncd.core.wire.exchange import Answer, Request
+from syncd.core.wire.graph import AttachmentRow
 
 __all__ = [
     "CHUNK_BYTES",
@@ -32,7 +33,9 @@ __all__ = [
     "read_added",
     "read_attachments",
     "read_expected",
+    "read_rows",
     "read_session",
+    "read_whole",
 ]
 
 DIRECT_BYTES: Final = 3_000_000
@@ -71,17 +74,8 @@ class UploadSession:
     expires: datetime | None
 
 
-class _Row(msgspec.Struct, rename="camel"):
-    id: str
-    name: str | None = ""
-    size: int | None = 0
-    content_type: str | None = ""
-    is_inline: bool | None = False
-    odata_type: str | None = msgspec.field(default="", name="@odata.type")
-
-
 class _Page(msgspec.Struct):
-    value: list[_Row]
+    value: list[AttachmentRow]
     next_link: str | None = msgspec.field(default=None, name="@odata.nextLink")
 
 
@@ -148,13 +142,24 @@ class EventAttachments:
 
 def read_attachments(answer: Answer) -> tuple[list[Attachment], str | None]:
     """One page, and the link to the next. Raises: BadAnswer, RefusedByService."""
+    rows, link = read_rows(answer)
+    return [_attachment(row) for row in rows], link
+
+
+def read_rows(answer: Answer) -> tuple[list[AttachmentRow], str | None]:
+    """As `read_attachments`, in the form of the wire."""
     page = _decoded(answer, _Page, "the list of attachments")
-    return [_attachment(row) for row in page.value], page.next_link
+    return page.value, page.next_link
+
+
+def read_whole(answer: Answer) -> AttachmentRow:
+    """An attachment with its content. Raises: BadAnswer, RefusedByService."""
+    return _decoded(answer, AttachmentRow, "the attachment")
 
 
 def read_added(answer: Answer) -> Attachment:
     """The attachment that a POST made. Raises: BadAnswer, RefusedByService."""
-    return _attachment(_decoded(answer, _Row, "the attachment"))
+    return _attachment(read_whole(answer))
 
 
 def read_session(answer: Answer) -> UploadSession:
@@ -197,7 +202,7 @@ def added_since(
     return None
 
 
-def _attachment(row: _Row) -> Attachment:
+def _attachment(row: AttachmentRow) -> Attachment:
     return Attachment(
         row.id,
         row.name or "",

@@ -431,6 +431,11 @@ class StateStore(Protocol):
     ) -> int:
         """How many deletions were carried out on a side within a time."""
 
+    async def recent_files(
+        self, calendar: CalendarKey, now: datetime, within: timedelta
+    ) -> set[Uid]:
+        """The items of which files were made within a time, since the service had them."""
+
     async def is_cut_short(self, round_: RoundId) -> bool:
         """Whether a round began and never came to its end, be it a bad one."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["DeletionLimit", "Emptied", "TooMany", "Verdict", "judge"]
+__all__ = ["EMPTIED_FROM", "DeletionLimit", "Emptied", "TooMany", "Verdict", "judge"]
 
 EMPTIED_FROM = 3
 """From this many known items on, the loss of all of them is suspicious."""

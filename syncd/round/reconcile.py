@@ -25,6 +25,7 @@ from syncd.core.decide import (
     Sides,
     decide,
 )
+from syncd.core.guard import EMPTIED_FROM
 from syncd.core.ids import FileName, Uid
 from syncd.core.names import file_name, folded
 from syncd.core.plan import (
@@ -366,6 +367,11 @@ async def _deletion_counts(
     missing = absent - moves.away - moves.done.keys()
     elsewhere = absent - missing
     files, limit = tally.files - len(elsewhere), bench.rules.limit
+    if len(missing) >= EMPTIED_FROM:
+        # A folder that was emptied while a new file was on its way is an emptied one all the same.
+        new = await bench.store.recent_files(bench.key, now, HOUR)
+        if len(missing - new) >= max(files - len(new), EMPTIED_FROM):
+            files = min(files, len(missing))
     had = tally.events - tally.fresh + len(tally.gone)
     return {
         "local": DeletionCounts(by_local, known, len(missing), files, limit),

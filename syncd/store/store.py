@@ -785,6 +785,17 @@ class Store:
 
         return await self._run(read)
 
+    async def recent_files(
+        self, calendar: CalendarKey, now: datetime, within: timedelta
+    ) -> set[Uid]:
+        """The items of which files were made within a time, since the service had them."""
+        sql = (
+            "SELECT uid FROM history WHERE calendar = ? AND at > ?"
+            " AND side = 'remote' AND what = 'create'"
+        )
+        asked = (calendar, rows.text_of(now - within))
+        return await self._run(lambda: {Uid(row["uid"]) for row in self._all(sql, *asked)})
+
     async def history(self, uid: Uid | None, most: int) -> list[HistoryRecord]:
         """Changes, newest first."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,11 +19,12 @@ import pytest
 from syncd.core.ids import FileName
 from syncd.core.state import Problem
 from syncd.core.wire.graph import ICAL_UID_PROPERTY
-from syncd.ports import FileTrouble
+from syncd.ports import FileOutcome, FileTrouble, FileWork
 from syncd.shell.mailbox import TWO_LOOKS_APART_S, WAIT_FOR_DOUBT_S
 from syncd.simulator.faults import FaultKind, Faults
 from syncd.vdir import folder as folder_module
 from syncd.vdir.disk import Content
+from syncd.vdir.folder import VdirFolder
 from tests.rounds.world import World, event, ics, world
 from tests.shell import cli_world
 
@@ -795,6 +796,45 @@ async def test_an_emptied_folder_whose_marker_cannot_be_read_for_a_moment_is_hel
 
         assert w.writes() == []
         assert [one.code for one in await w.store.problems()] == ["local-deletions"]
+
+
+@pytest.mark.parametrize(("left", "code"), [(0, 4), (1, 0)])
+async def test_a_folder_that_is_emptied_while_a_file_is_on_its_way_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int, code: int
+) -> None:
+    """What a round wrote after all else was gone makes it no folder with one file left."""
+    async with world(tmp_path) as w:
+        await _filled(w, 5)
+        w.box.create(w.calendar, event("New", "2026-03-20T10:00:00", "2026-03-20T11:00:00"))
+        real = VdirFolder.work
+
+        async def work(self: VdirFolder, jobs: Sequence[FileWork]) -> list[FileOutcome]:
+            for path in sorted(w.folder.glob("*.ics"))[left:]:
+                path.unlink()
+            return await real(self, jobs)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(VdirFolder, "work", work)
+            await w.code()
+        w.clock.advance(60)
+
+        assert await w.code() == code
+
+        assert len(w.requests("DELETE")) == (0 if code else 4)
+
+
+async def test_some_of_the_files_of_a_first_sync_may_go_at_once(tmp_path: Path) -> None:
+    """All of them are new; that says nothing of those that are deleted."""
+    async with world(tmp_path) as w:
+        for number in range(8):
+            w.box.create(w.calendar, event(f"E{number}", *AT))
+        await w.code()
+        _vanish(w, "local", 4)
+        w.clock.advance(60)
+
+        assert await w.code() == 0
+
+        assert len(w.requests("DELETE")) == 4
 
 
 # --- the state is of another, the clock is wrong -------------------------------------------------

@@ -234,10 +234,13 @@ def _with_name(known: ItemRecord | None, uid: Uid, local: LocalState) -> ItemRec
     """
     The record with the name that the file has now; a new file's record begins with its name.
 
-    A record without a name may have got its file just before a kill (`files._announced`).
+    A record without a name may have got its file just before a kill (`files._announced`); where
+    that is missing by now, it had one.
     """
     if known is not None and known.file is not None:
         return replace(known, file=local.renamed[uid]) if uid in local.renamed else known
+    if known is not None and uid in local.missing:
+        return replace(known, file=file_name(uid, ()))
     seen = local.files.get(uid) or (local.broken[uid][0] if uid in local.broken else None)
     return replace(known or ItemRecord(uid), file=seen.name) if seen is not None else known
 

@@ -565,15 +565,35 @@ class Mailbox:
                 second.missing &= first.missing
                 seen.states[key] = second
         await self._search(looking, seen)
+        await self._miss_unnamed(seen)
         return seen
 
     async def _may_move(self, states: Mapping[CalendarKey, LocalState]) -> bool:
-        """Whether something is missing, or turned up that another calendar has, or had."""
+        """Whether something may be missing, or turned up that another calendar has, or had."""
         for key, state in states.items():
             homes = await self._store.homes(self.account.name, state.uids())
-            if state.missing or any(key not in one for one in homes.values()):
+            unnamed = await self._store.unnamed(key) - state.uids()
+            if state.missing or unnamed or any(key not in one for one in homes.values()):
                 return True
         return False
+
+    async def _miss_unnamed(self, seen: _Seen) -> None:
+        """
+        Count as missing what was made right before a kill and is in another folder by now: its file
+        was there, under a name that nobody noted.
+        """
+        # A folder that is filled anew, or for the first time, misses nothing.
+        live = {one.key for one in await self.calendars() if one.phase == "live"}
+        for key in live & seen.states.keys():
+            state = seen.states[key]
+            unnamed = await self._store.unnamed(key) - state.uids()
+            found = await self._turned_up(seen, unnamed)
+            homes = await self._store.homes(self.account.name, unnamed)
+            came = await self._store.arrivals(key, unnamed)
+            places = ((uid, found.get(uid, {}) | homes.get(uid, {})) for uid in unnamed)
+            gone = {uid for uid, at in places if _elsewhere(at, key, came.get(uid, set()))}
+            state.missing |= gone
+            seen.absent[key] = seen.absent.get(key, set()) | gone
 
     async def _search(self, looking: Mapping[CalendarKey, _Looking], seen: _Seen) -> None:
         """Look at the account's other folders."""

@@ -654,8 +654,8 @@ class Store:
         self, account: AccountName, uids: Iterable[Uid]
     ) -> dict[Uid, dict[CalendarKey, bool]]:
         """
-        In which calendars of an account some UIDs have a file, and whether it is followed there:
-        a held or local-only file is not.
+        In which calendars of an account some UIDs have a file, or were about to get one, and
+        whether it is followed there: a held or local-only file is not.
         """
         wanted = list(dict.fromkeys(uids))
 
@@ -667,11 +667,24 @@ class Store:
                 sql = (
                     "SELECT i.uid, i.calendar, i.graph_id IS NOT NULL AND NOT i.local_only"
                     " FROM item i JOIN calendar c ON c.key = i.calendar"
-                    f" WHERE i.uid IN ({marks}) AND c.account = ? AND i.file IS NOT NULL"
+                    f" WHERE i.uid IN ({marks}) AND c.account = ?"
+                    " AND (i.file IS NOT NULL OR i.base_remote IS NOT NULL)"
                 )
                 for uid, calendar, followed in self._conn.execute(sql, (*part, account)):
                     found.setdefault(Uid(uid), {})[CalendarKey(calendar)] = bool(followed)
             return found
+
+        return await self._run(read)
+
+    async def unnamed(self, calendar: CalendarKey) -> set[Uid]:
+        """UIDs whose file was about to be made, of which nothing tells whether it was."""
+
+        def read() -> set[Uid]:
+            sql = (
+                "SELECT i.uid FROM todo t JOIN item i USING (calendar, uid)"
+                " WHERE t.calendar = ? AND i.file IS NULL AND i.base_remote IS NOT NULL"
+            )
+            return {Uid(row[0]) for row in self._conn.execute(sql, (calendar,))}
 
         return await self._run(read)
 

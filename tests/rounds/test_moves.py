@@ -14,7 +14,7 @@ import pytest
 from syncd.core.errors import DiskTrouble, ServiceDown
 from syncd.core.history import FOUND
 from syncd.core.mail import MailPolicy
-from syncd.core.state import PutItem
+from syncd.core.state import PutItem, Todo
 from syncd.ports import FolderLook, Unsent
 from syncd.shell.mailbox import Mailbox
 from syncd.vdir.folder import VdirFolder
@@ -345,6 +345,70 @@ async def test_a_meeting_that_another_calendar_has_too_is_deleted_where_its_file
 
         assert await _events(w) == {"Calendar": [], "Other": ["Plan"]}
         assert len(w.mails()) == 1
+
+
+async def _unnamed(w: World) -> None:
+    """As a kill leaves it between the writing of a new file and the note of its name."""
+    [calendar] = [one for one in await w.store.calendars() if one.name == "Calendar"]
+    [item] = await w.store.all_items(calendar.key)
+    nameless = replace(item, file=None, fingerprint=None, stat=None)
+    await w.store.commit(calendar.key, [PutItem(nameless), Todo(item.uid)])
+
+
+@pytest.mark.parametrize("first", ["Calendar", "Other"])
+async def test_a_new_file_that_moves_right_after_a_kill_has_moved(
+    tmp_path: Path, first: str
+) -> None:
+    async with world(tmp_path) as w:
+        here, there = await _two(w)
+        await _unnamed(w)
+        _move(here, there)
+
+        await _only(w, first)
+
+        assert await w.code() == 0
+        assert await _events(w) == {"Calendar": [], "Other": ["Plan"]}
+        assert (len([*here.glob("*.ics")]), len([*there.glob("*.ics")])) == (0, 1)
+
+
+@pytest.mark.parametrize("first", ["Calendar", "Other"])
+async def test_a_new_meeting_that_moves_right_after_a_kill_invites_nobody_anew(
+    tmp_path: Path, first: str
+) -> None:
+    async with world(tmp_path, mail=_all("send")) as w:
+        here, there = await _two(w, guests=True)
+        await _unnamed(w)
+        w.clear()
+        _move(here, there)
+
+        await _only(w, first)
+        await w.code()
+        await w.code()
+
+        assert w.mails() == []
+        assert (len([*here.glob("*.ics")]), len([*there.glob("*.ics")])) == (0, 1)
+        assert "move-meeting" in {one.code for one in await w.store.problems()}
+
+
+async def test_a_file_that_a_kill_prevented_is_made_although_another_calendar_has_its_meeting(
+    tmp_path: Path,
+) -> None:
+    """A colleague's calendar has had the same meeting all along: its file is another one."""
+    async with world(tmp_path, mail=_all("send")) as w:
+        here, there = await _two(w)
+        [item] = w.box.items(w.calendar)
+        [other] = [one for one in await w.store.calendars() if one.name == "Other"]
+        w.box.create(other.id, event("Plan", "2026-03-05T10:00:00", "2026-03-05T11:00:00"))
+        w.box.items(other.id)[0].uid = item.uid
+        assert await w.code() == 0
+        await _unnamed(w)
+        [file] = here.glob("*.ics")
+        file.unlink()
+
+        assert await w.code() == 0
+
+        assert await _events(w) == {"Calendar": ["Plan"], "Other": ["Plan"]}
+        assert (len([*here.glob("*.ics")]), len([*there.glob("*.ics")])) == (1, 1)
 
 
 async def test_nothing_follows_a_file_into_a_folder_that_is_not_there(tmp_path: Path) -> None:

@@ -86,10 +86,11 @@ async def _as_written(bench: Bench, record: ItemRecord, meant: bytes) -> list[Ch
     base_local = overlay(base_local, brought, after)
     there = await _there(bench, record.uid)
     if there is not None:
-        # What the service has said since is news; the rest is what the file was made of.
-        brought -= changed(after, local_view(there), local=True)
-        base_local = overlay(base_local, brought, local_view(there))
-        base_remote = overlay(base_remote, brought, there)
+        # What the service has said since is news, be it what it said before the file was made; the
+        # rest is what the file was made of.
+        news = brought & changed(after, local_view(there), local=True)
+        base_local = overlay(base_local, brought - news, local_view(there))
+        base_remote = overlay(overlay(base_remote, brought - news, there), news, after)
     moved = replace(record, base_local=base_local, base_remote=base_remote, content=meant)
     return [PutItem(replace(moved, fingerprint=None, stat=None))]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from syncd.core.errors import DiskTrouble
-from syncd.core.state import Change, PutProblems, PutRemote
+from syncd.core.state import Change, PutItem, PutProblems, PutRemote
 from syncd.ports import Failed, FileOutcome, FileWork
 from syncd.simulator.faults import FaultKind, Faults
 from syncd.store.store import Store
@@ -216,3 +216,26 @@ async def test_a_swap_that_met_a_newer_save_was_not_cut_short(
         assert (problem.local, problem.remote) == (30, 15)
         [item] = w.box.items(w.calendar)
         assert item.values["reminderMinutesBeforeStart"] == 15
+
+
+async def test_what_is_taken_back_while_syncd_is_dead_is_taken_back_in_the_file_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file was written and not recorded: what it says is not what the service said before."""
+
+    def is_record_of_file(changes: Sequence[Change]) -> bool:
+        return any(isinstance(one, PutItem) and b":New" in one.item.content for one in changes)
+
+    async with world(tmp_path) as w:
+        made = w.box.create(w.calendar, event("Old", *AT))
+        await w.code()
+        w.box.patch(made.id, {"subject": "New"})
+        kill_at_commit(monkeypatch, is_record_of_file)
+        await killed(w)
+        assert w.subjects() == ["New"]
+        w.box.patch(made.id, {"subject": "Old"})
+
+        assert await w.code() == 0
+
+        assert w.subjects() == ["Old"]
+        assert [one.values["subject"] for one in w.box.items(w.calendar)] == ["Old"]

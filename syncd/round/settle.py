@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import assert_never
 
 import msgspec
 
 from syncd.core.errors import BadAnswer, SyncdError
-from syncd.core.event import FieldKey, Item
+from syncd.core.event import FieldKey, Item, effective, field_meaning
 from syncd.core.ids import GraphId, RoundId
 from syncd.core.merge import overlay
 from syncd.core.plan import ItemPlan, Write, problem_id, refusal_digest
@@ -289,7 +290,7 @@ def _as_reread(bench: Bench, record: ItemRecord, one: Leaving, fresh: RemoteReco
     # What a series itself says was answered with its PATCH; by now somebody may have changed it.
     answered = one.entry.kind == "patch" and not one.entry.slot
     keys = frozenset(FieldKey(slot, name) for slot, name in one.entry.keys if not answered)
-    base_remote = overlay(record.base_remote, keys, item)
+    base_remote = overlay(record.base_remote, keys - _undone(one, keys, item, fresh), item)
     if not one.write.reshapes:
         return replace(record, base_remote=base_remote)
     # Exceptions that the service dropped by itself are not a person's doing: they are put again.
@@ -302,6 +303,31 @@ def _as_reread(bench: Bench, record: ItemRecord, one: Leaving, fresh: RemoteReco
         base_local=msgspec.structs.replace(
             record.base_local, overrides=local.overrides, cancelled=local.cancelled
         ),
+    )
+
+
+def _undone(
+    one: Leaving, keys: frozenset[FieldKey], item: Item, fresh: RemoteRecord
+) -> frozenset[FieldKey]:
+    """
+    What was sent of an occurrence that is a plain one by now: a new rule has dropped exceptions.
+
+    That is news against what was sent. A version that was known before may come from another copy
+    of the mailbox, which has not seen yet what was sent.
+    """
+    remote, expected = one.plan.sides.remote, one.entry.expects
+    is_edit = bool(one.entry.slot) and one.entry.kind in ("patch", "delete-occurrence")
+    if remote is None or expected is None or not is_edit or fresh.etag == remote.record.etag:
+        return frozenset()
+    slot = date.fromisoformat(one.entry.slot)
+    if slot in item.overrides or slot in item.cancelled:
+        return frozenset()
+    there, sent_event = effective(item, slot), effective(expected, slot)
+    return frozenset(
+        key
+        for key in keys
+        if key.name == "cancelled"
+        or field_meaning(there, key.name) != field_meaning(sent_event, key.name)
     )
 
 

@@ -274,7 +274,10 @@ class People:
         at = datetime.combine(day, text.start().time())
         text.add(f"EXDATE;TZID=Europe/Berlin:{at:%Y%m%dT%H%M%S}")
         self._saw(thing, step, seen)
-        self._write(step, Key(step.item, "cancelled", slot), "gone", "")
+        key = Key(step.item, "cancelled", slot)
+        # Who takes away what another has taken away already writes the same, and has not seen it.
+        thing.unsettled |= bool(self.model.writes.get(key))
+        self._write(step, key, "gone", "")
         return self._save(here, place, thing)
 
     def _local_invite(self, step: Step, here: Installation) -> bool:

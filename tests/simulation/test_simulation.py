@@ -684,3 +684,25 @@ def test_a_guest_of_the_event_that_a_moved_file_left_is_none_of_the_other() -> N
         Step(15, "here", "invite", 3, 832),
         settings={"mail": ("send", "never", "never", "hold")},
     )
+
+
+def test_a_rule_that_drops_an_edited_day_right_after_its_answer_counts() -> None:
+    """What was sent of that day is gone before it is read again: the file follows."""
+    for at in range(36, 52):
+        _well(
+            Step(32, "here", "create", 32, 420),
+            Step(41, "here", "sync"),
+            Step(44, "here", "slot", 32, 363),
+            Step(45, "here", "sync", 0, 0, (Hook(at, Step(46, "remote", "rule", 32, 43)),)),
+        )
+
+
+def test_who_takes_away_the_day_that_a_deleted_series_had_lost_has_edited_it() -> None:
+    """Both took the same day away, and one of them the whole series: it is made anew."""
+    _well(
+        Step(18, "remote", "create", 18, 284),
+        Step(24, "here", "sync", extra=1),
+        Step(28, "remote", "exdate", 18, 758),
+        Step(34, "here", "exdate", 18, 783),
+        Step(36, "remote", "delete", 18, 786),
+    )

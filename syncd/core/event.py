@@ -109,7 +109,8 @@ class Attendee(msgspec.Struct, frozen=True, omit_defaults=True):
 class Attached(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """
     A file that hangs on an event on the service. `link` leads to the event in a browser; `content`
-    is base64, "" where it is not to be in the calendar's files.
+    is base64, "" where it is not to be in the calendar's files. `digest` is that of the line which
+    it was made from (`wire.ics_attach`), "" where it is not known to have been one.
     """
 
     id: str
@@ -118,6 +119,7 @@ class Attached(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     size_bytes: int = 0
     link: str = ""
     content: str = ""
+    digest: str = ""
 
 
 class Geo(msgspec.Struct, frozen=True):
@@ -355,7 +357,7 @@ def meaning(name: str, value: Any) -> object:
         case "attendees":
             return frozenset((one.address.casefold(), one.type) for one in value)
         case "attached":
-            return frozenset((one.id, one.name, bool(one.content)) for one in value)
+            return frozenset((one.id, one.name, bool(one.content), one.digest) for one in value)
         case "people":
             return frozenset((one.address.casefold(), one.name, one.status) for one in value)
         case _:

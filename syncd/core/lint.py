@@ -39,8 +39,10 @@ from syncd.core.recurrence import (
     occurs_on,
     refusal,
 )
+from syncd.core.wire.dialects.graph_attachments import DIRECT_BYTES
 from syncd.core.wire.holds import Hold
 from syncd.core.wire.ics_alarms import alarm_minutes
+from syncd.core.wire.ics_attach import is_own_content, new_attachments
 from syncd.core.wire.ics_geo import read_geo
 from syncd.core.wire.ics_html import HTML_NAMES
 from syncd.core.wire.ics_people import is_silent, mail_address
@@ -963,10 +965,7 @@ def _stays(line: Line, name: str) -> Finding:
 
 def _check_others(part: _Part) -> Iterator[Finding]:
     yield from _online_meeting(part)
-    for line in part.component.lines("ATTACH"):
-        if param(line, "VALUE").upper() == "BINARY" and not param(line, "X-SYNCD-ATTACHMENT-ID"):
-            reason = "attachments are not sent: it stays in the file"
-            yield Finding(line.number, "dropped", "attachment", reason)
+    yield from _attachments(part)
     place = part.component.first("GEO")
     if place is not None and not read_geo(part.component, None)[1]:
         reason = "GEO names no point on the globe: it is not sent"
@@ -976,6 +975,30 @@ def _check_others(part: _Part) -> Iterator[Finding]:
         line = part.component.lines(*HTML_NAMES, "DESCRIPTION")[0]
         reason = "the HTML form says something else than DESCRIPTION: the plain text counts"
         yield Finding(line.number, "note", "html", reason)
+
+
+def _attachments(part: _Part) -> Iterator[Finding]:
+    """What becomes of the files that ATTACH lines hold."""
+    new = {one.line: one for one in new_attachments(part.component)}
+    for line in part.component.lines("ATTACH"):
+        if not is_own_content(line):
+            continue
+        one = new.get(line.number)
+        if part.is_override or _is_foreign(part):
+            reason = "only what the series or event of one's own brings along is attached: it stays"
+            yield Finding(line.number, "dropped", "attachment", reason)
+        elif one is None:
+            reason = "what the line holds is no base64, or stands twice: it is not attached"
+            yield Finding(line.number, "dropped", "attachment", reason)
+        elif one.size_bytes >= DIRECT_BYTES:
+            reason = f"{_named(one.name)} is too large to be sent out of the file"
+            yield Finding(line.number, "held", "large-attachment", reason, _BY_COMMAND)
+        else:
+            reason = f"{_named(one.name)} is attached on the service, and a link takes its place"
+            yield Finding(line.number, "note", "attachment", reason)
+
+
+_BY_COMMAND = "`syncd attach UID add FILE` takes larger ones."
 
 
 def _is_new_html(event: Event, before: Event | None) -> bool:

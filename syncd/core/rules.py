@@ -29,3 +29,4 @@ class Rules:
     foreign_meeting: Literal["hold", "copy"] = "hold"
     forms: Forms = NO_FORMS
     attachments: Literal["link", "inline", "off"] = "link"
+    delete_attachments: bool = False

@@ -213,11 +213,11 @@ class Doubt:
     kind: DoubtKind
 
 
-WishKind = Literal["respond", "cancel", "forward", "snooze", "dismiss"]
+WishKind = Literal["respond", "cancel", "forward", "snooze", "dismiss", "detach"]
 WISHES: Final[tuple[WishKind, ...]] = get_args(WishKind)
-"""What a person may ask for by a command; an answer also comes of an edited file."""
+"""What a person may ask for by a command; an answer and `detach` also come of an edited file."""
 
-EntryKind = Literal["create", "patch", "delete", "delete-occurrence"] | WishKind
+EntryKind = Literal["create", "patch", "delete", "delete-occurrence", "attach"] | WishKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from syncd.core.decide import Remote
 from syncd.core.errors import RefusedByService, SyncdError
 from syncd.core.ids import GraphId, RoundId, Uid
 from syncd.core.mail import others
-from syncd.core.plan import problem_id
+from syncd.core.plan import ItemPlan, problem_id
 from syncd.core.state import (
     Change,
     Doubt,
@@ -31,14 +31,16 @@ from syncd.core.state import (
 )
 from syncd.core.wire.dialects.graph_v1 import error_code
 from syncd.core.wire.graph import RemoteEvent, decode_event
+from syncd.core.wire.ics_read import FileItem, read
 from syncd.core.wishes import word_of
 from syncd.ports import Answer, Answered, Lost, Unsent, WriteOutcome
+from syncd.round.attached import detached_changes
 from syncd.round.desk import Bench
 from syncd.round.reconcile import remote_of
 from syncd.round.requests import occurrence_of, request_of
 from syncd.round.versions import sent, title_of
 
-__all__ = ["CarriedOut", "carry_out", "is_seen", "subject_of"]
+__all__ = ["CarriedOut", "carry_out", "detaching", "is_seen", "subject_of"]
 
 _RESPONSES: Final = {
     "accept": "accepted",
@@ -54,6 +56,29 @@ class CarriedOut:
 
     trouble: SyncdError | None = None
     again: bool = False
+
+
+def detaching(bench: Bench, plan: ItemPlan) -> list[OutboxEntry]:
+    """What a person took out of a file, as wishes: the file cannot say it a second time."""
+    remote = plan.sides.remote
+    return [
+        OutboxEntry(
+            0,
+            plan.uid,
+            "detach",
+            "",
+            remote.record.graph_id if remote is not None else None,
+            one,
+            b"",
+            None,
+            "ready",
+            bench.clock.now(),
+            (),
+            None,
+            "",
+        )
+        for one in plan.detached
+    ]
 
 
 async def carry_out(bench: Bench, round_: RoundId, waiting: Collection[Uid]) -> CarriedOut:
@@ -84,6 +109,9 @@ async def _carry_out(bench: Bench, entry: OutboxEntry, round_: RoundId, done: Ca
     """Send one wish; whether what else is asked of the event may follow."""
     remote = await _remote(bench, entry)
     event = await _event(bench, entry, remote)
+    if entry.kind == "detach" and await _is_needless(bench, entry, event):
+        await bench.store.commit(bench.key, [DropOutbox(entry.number)])
+        return True
     why_not = _why_pointless(entry, event) or _why_forbidden(bench, entry, event)
     if remote is None or event is None or why_not:
         await _tell(bench, entry, why_not)
@@ -112,7 +140,7 @@ async def _settled(
 ) -> bool:
     """Note what came of a wish that left; whether what else is asked of the event may follow."""
     match outcome:
-        case Answered(answer) if answer.is_success:
+        case Answered(answer) if answer.is_success or _is_gone(entry, answer):
             await _accepted(bench, entry, remote, round_)
             done.again = True
             # Who is told of what comes next is known when the event was read with its new guests.
@@ -134,6 +162,11 @@ async def _settled(
     return False
 
 
+def _is_gone(entry: OutboxEntry, answer: Answer) -> bool:
+    """Whether what was to be taken away is not there any more."""
+    return entry.kind == "detach" and answer.status == 404
+
+
 async def _remote(bench: Bench, entry: OutboxEntry) -> Remote | None:
     known = (await bench.store.items(bench.key, [entry.uid])).get(entry.uid)
     records = (await bench.store.remotes_by_uid(bench.key, [entry.uid])).get(entry.uid, ())
@@ -146,6 +179,15 @@ async def _event(bench: Bench, entry: OutboxEntry, remote: Remote | None) -> Rem
         return remote.event if remote is not None else None
     found = await occurrence_of(bench, remote, entry.slot)
     return found[0] if found is not None else None
+
+
+async def _is_needless(bench: Bench, entry: OutboxEntry, event: RemoteEvent | None) -> bool:
+    """Whether an attachment is gone already, or its line is in the file again."""
+    known = (await bench.store.items(bench.key, [entry.uid])).get(entry.uid)
+    file = read(known.content, bench.owner, known.base_local) if known is not None else None
+    if event is None or (isinstance(file, FileItem) and entry.action in file.attached_ids):
+        return True
+    return all(one.id != entry.action for one in event.attachments or ())
 
 
 def _why_pointless(entry: OutboxEntry, event: RemoteEvent | None) -> str:
@@ -189,9 +231,11 @@ def _looks(entry: OutboxEntry, event: RemoteEvent) -> str:
 async def _accepted(bench: Bench, entry: OutboxEntry, remote: Remote, round_: RoundId) -> None:
     """It was accepted; what the event says by now is asked for, since answers show up later."""
     bench.counts.answered += entry.kind == "respond"
-    bench.counts.updated += entry.kind in ("cancel", "forward")
+    bench.counts.updated += entry.kind in ("cancel", "forward", "detach")
     doubt = Doubt(remote.record.graph_id, "series" if entry.slot else "unseen")
     changes: list[Change] = [DropOutbox(entry.number), PutDoubt(doubt)]
+    if entry.kind == "detach":
+        changes += await detached_changes(bench, remote.record.graph_id, entry.action)
     await bench.store.commit(bench.key, changes + sent(bench, entry, round_))
 
 

@@ -7,9 +7,10 @@ may bring their content along. Large ones are fetched by nobody but a person (`s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -17,12 +18,27 @@ from syncd.core.delta import Endless, LoopGuard
 from syncd.core.errors import BadAnswer, RefusedByService, ServiceDown
 from syncd.core.ids import GraphId
 from syncd.core.state import Change, Doubt, DropDoubt, PutDoubt, PutRemote, RemoteRecord
-from syncd.core.wire.dialects.graph_attachments import EventAttachments, read_rows, read_whole
+from syncd.core.wire.dialects.graph_attachments import (
+    EventAttachments,
+    alike_in,
+    attachment_of,
+    read_rows,
+    read_whole,
+)
 from syncd.core.wire.graph import AttachmentRow, RemoteEvent, Row
+from syncd.core.wire.ics_attach import attachment_digest
 from syncd.ports import Answer
-from syncd.round.desk import Bench
+from syncd.round.desk import LAG_S, Bench
 
-__all__ = ["LARGEST_INLINE_BYTES", "ask_attached", "to_be_asked", "with_known_list"]
+__all__ = [
+    "LARGEST_INLINE_BYTES",
+    "ask_attached",
+    "attached_changes",
+    "detached_changes",
+    "find_attached",
+    "to_be_asked",
+    "with_known_list",
+]
 
 LARGEST_INLINE_BYTES: Final = 64 * 1024
 """A larger file is in no calendar file, whatever is asked for."""
@@ -43,7 +59,7 @@ def to_be_asked(
     """What follows from an event as it came: its list is not known, or of another version."""
     if bench.rules.attachments == "off" or not bench.dialect.has_attachments:
         return []
-    if not event.has_attachments:
+    if not event.has_attachments and not _sent_rows(before):
         return []
     if before is not None and before.etag == event.etag and _list_in(before.raw) is not None:
         return []
@@ -51,8 +67,13 @@ def to_be_asked(
 
 
 def with_known_list(event: RemoteEvent | Row, raw: bytes, before: RemoteRecord | None) -> bytes:
-    """An event as it came, with the list that was known of it until there is another."""
-    if before is None or not event.has_attachments:
+    """
+    An event as it came, with the list that was known of it until there is another.
+
+    One that says that nothing hangs on it may come from a copy of the mailbox that has not seen yet
+    what was attached from here.
+    """
+    if before is None or not (event.has_attachments or _sent_rows(before)):
         return raw
     known = _list_in(before.raw)
     return raw if known is None else _with_list(raw, known)
@@ -87,7 +108,10 @@ async def _news(bench: Bench, ids: Sequence[GraphId]) -> list[Change]:
         rows = await _rows(bench, answer) if record is not None else None
         if record is not None and rows is not None:
             rows = await _with_contents(bench, event, rows, record)
-            raw = _with_list(record.raw, msgspec.Raw(msgspec.json.encode(rows)))
+            rows, is_behind = _with_sent(bench, rows, record)
+            if is_behind:
+                changes.append(PutDoubt(Doubt(record.graph_id, "attached")))
+            raw = _with_rows(record.raw, rows)
             changes += [PutRemote(replace(record, raw=raw))] if raw != record.raw else []
     return changes
 
@@ -107,6 +131,33 @@ async def _rows(bench: Bench, answer: Answer) -> _Rows | None:
     except (BadAnswer, Endless, RefusedByService) as error:
         _tell(bench, error)
         return None
+
+
+def _with_sent(bench: Bench, rows: _Rows, record: RemoteRecord) -> tuple[_Rows, bool]:
+    """
+    The rows, with what is known of those that were sent from here; whether any is not among them.
+
+    A list that lacks what was attached a moment ago may come from another copy of the mailbox.
+    """
+    sent = {one.id: one for one in _sent_rows(record)}
+    known = [_as_sent(one, sent.get(one.id)) for one in rows]
+    there = {one.id for one in rows}
+    missing = [one for one in sent.values() if one.id not in there and _is_fresh(bench, one)]
+    return [*known, *missing], bool(missing)
+
+
+def _as_sent(row: AttachmentRow, sent: AttachmentRow | None) -> AttachmentRow:
+    digest, at = (sent.digest, sent.sent_at) if sent is not None else ("", None)
+    return msgspec.structs.replace(row, digest=digest, sent_at=at)
+
+
+def _is_fresh(bench: Bench, row: AttachmentRow) -> bool:
+    earliest = min(bench.clock.now(), bench.true_now())
+    return row.sent_at is not None and (earliest - row.sent_at).total_seconds() < LAG_S
+
+
+def _sent_rows(record: RemoteRecord | None) -> _Rows:
+    return [one for one in _known_rows(record) if one.digest] if record is not None else []
 
 
 def _tell(bench: Bench, error: Exception) -> None:
@@ -140,6 +191,69 @@ def _content(bench: Bench, answer: Answer) -> str:
         _tell(bench, error)
         return ""
     return content if len(content) <= LARGEST_INLINE_BYTES * 4 // 3 + 4 else ""
+
+
+# --- what is sent from here ----------------------------------------------------------------------
+
+
+async def find_attached(
+    bench: Bench, graph_id: GraphId, body: Mapping[str, Any]
+) -> AttachmentRow | Literal["unknown"] | None:
+    """
+    What hangs on an event already and is, by name and bytes, the file of a request to attach it.
+
+    Args: body: of that request. Returns: "unknown" where the list cannot be had.
+    """
+    event = EventAttachments(bench.dialect, bench.calendar.id, graph_id)
+    name, data = str(body["name"]), b64decode(body["contentBytes"])
+    [answer] = await bench.remote.read_all([event.list()])
+    rows = await _rows(bench, answer)
+    if rows is None:
+        return "unknown"
+    alike = alike_in([attachment_of(one) for one in rows], name, len(data))[:MOST_ALIKE]
+    digest = attachment_digest(name, data)
+    for answer in await bench.remote.read_all([event.whole(one.id) for one in alike]):
+        try:
+            row = read_whole(answer)
+            there = b64decode(row.content_bytes or "", validate=True)
+        except (BadAnswer, RefusedByService, ValueError):
+            continue
+        if attachment_digest(row.name or "", there) == digest:
+            return row
+    return None
+
+
+MOST_ALIKE: Final = 5
+
+
+async def attached_changes(
+    bench: Bench, graph_id: GraphId, digest: str, row: AttachmentRow | None
+) -> list[Change]:
+    """What follows from a file that was attached; `row` None where the answer does not tell."""
+    doubt: Change = PutDoubt(Doubt(graph_id, "unseen"))
+    record = (await bench.store.remotes_by_id(bench.key, [graph_id])).get(graph_id)
+    if record is None or row is None:
+        return [doubt]
+    shown = bench.rules.attachments == "inline" and (row.size or 0) <= LARGEST_INLINE_BYTES
+    content = row.content_bytes if shown else ""
+    now = bench.clock.now()
+    new = msgspec.structs.replace(row, digest=digest, sent_at=now, content_bytes=content)
+    others = [one for one in _known_rows(record) if one.id != row.id]
+    raw = _with_rows(record.raw, [*others, new])
+    return [PutRemote(replace(record, raw=raw)), doubt]
+
+
+async def detached_changes(bench: Bench, graph_id: GraphId, attachment: str) -> list[Change]:
+    """What follows from an attachment that was taken away."""
+    record = (await bench.store.remotes_by_id(bench.key, [graph_id])).get(graph_id)
+    if record is None or _list_in(record.raw) is None:
+        return []
+    kept = [one for one in _known_rows(record) if one.id != attachment]
+    return [PutRemote(replace(record, raw=_with_rows(record.raw, kept)))]
+
+
+def _with_rows(raw: bytes, rows: _Rows) -> bytes:
+    return _with_list(raw, msgspec.Raw(msgspec.json.encode(rows)))
 
 
 def _with_list(raw: bytes, rows: msgspec.Raw) -> bytes:

@@ -14,7 +14,7 @@ from syncd.core.state import CalendarKey, CalendarRecord
 from syncd.core.wire.dialects.graph_v1 import GraphV1
 from syncd.ports import Clock, LocalFolder, Remote, StateStore
 
-__all__ = ["SKEW_LIMIT_S", "Bench", "Counts", "Observe"]
+__all__ = ["LAG_S", "SKEW_LIMIT_S", "Bench", "Counts", "Observe"]
 
 Observe = Callable[[str, Mapping[str, Any]], None]
 """Takes facts (`noun.verb` and fields) for the log and for progress bars."""
@@ -22,6 +22,10 @@ Observe = Callable[[str, Mapping[str, Any]], None]
 
 SKEW_LIMIT_S = 600.0
 """How far this machine's clock may be off before the service's is believed instead."""
+
+
+LAG_S = 120.0
+"""What was there so long ago may still be missing where the next request is answered."""
 
 
 def _nothing(event: str, facts: Mapping[str, Any]) -> None:

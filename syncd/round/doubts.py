@@ -38,7 +38,7 @@ from syncd.core.wire.graph import RemoteEvent, Row, decode_event, read_item, uid
 from syncd.core.zones import WindowsZone, instant
 from syncd.ports import Answer, Request
 from syncd.round.attached import ask_attached, to_be_asked, with_known_list
-from syncd.round.desk import Bench
+from syncd.round.desk import LAG_S, Bench
 from syncd.round.linking import Links
 from syncd.round.series import completed, decoded
 
@@ -143,9 +143,6 @@ async def refetch(bench: Bench, series: Sequence[GraphId]) -> set[GraphId]:
 
 # --- a 404 that may be too early -----------------------------------------------------------------
 
-
-LAG_S = 120.0
-"""What was there so long ago may still be missing where the next request is answered."""
 
 BELIEVED_AFTER_S = 40.0
 """A 404 that comes for so long is no lag: within the minute that `syncd sync` waits."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, assert_never
 
+import msgspec
+
 from syncd.core.event import FieldKey, Item, meaning
 from syncd.core.ids import GraphId, RoundId, Uid
 from syncd.core.merge import ABSENT, changed
@@ -37,6 +39,7 @@ from syncd.core.wire.graph import (
 from syncd.core.wire.ics_write import local_view
 from syncd.ports import Answered, Lost, Unsent
 from syncd.round.asked import is_seen
+from syncd.round.attached import attached_changes, find_attached
 from syncd.round.desk import Bench
 from syncd.round.doubts import is_elsewhere, is_gone, refetch
 from syncd.round.linking import identities
@@ -84,7 +87,9 @@ async def _settle_doubt(bench: Bench, entry: OutboxEntry, round_: RoundId) -> bo
             return await _doubtful_change(bench, entry, round_)
         case "respond" if entry.expects is not None:
             return await _doubtful_change(bench, entry, round_)
-        case "respond" | "cancel" | "forward" | "snooze" | "dismiss":
+        case "attach":
+            return await _doubtful_attachment(bench, entry, round_)
+        case "respond" | "cancel" | "forward" | "snooze" | "dismiss" | "detach":
             return await _doubtful_wish(bench, entry, round_)
         case _:
             assert_never(entry.kind)
@@ -335,6 +340,25 @@ async def _doubtful_wish(bench: Bench, entry: OutboxEntry, round_: RoundId) -> b
     if 0 <= age_s < CANNOT_TELL_S:
         return False
     return await _cannot_tell(bench, entry)
+
+
+async def _doubtful_attachment(bench: Bench, entry: OutboxEntry, round_: RoundId) -> bool:
+    """The list tells; what it does not show after a while did not get through."""
+    assert entry.graph_id is not None
+    drop: list[Change] = [DropOutbox(entry.number), Todo(entry.uid)]
+    if entry.graph_id not in await bench.store.remotes_by_id(bench.key, [entry.graph_id]):
+        await bench.store.commit(bench.key, drop)
+        return True
+    body = msgspec.json.decode(entry.body, type=dict[str, str])
+    row = await find_attached(bench, entry.graph_id, body)
+    if row is not None and row != "unknown":
+        changes = await attached_changes(bench, entry.graph_id, entry.action, row)
+        await bench.store.commit(bench.key, [*drop, *changes, *sent(bench, entry, round_)])
+        return True
+    if row == "unknown" or 0 <= (bench.clock.now() - entry.since).total_seconds() < CANNOT_TELL_S:
+        return False
+    await bench.store.commit(bench.key, drop)
+    return True
 
 
 async def _is_in_deleted_items(bench: Bench, entry: OutboxEntry) -> bool:

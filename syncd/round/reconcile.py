@@ -188,6 +188,8 @@ async def planning_desk(bench: Bench, local: LocalState, moves: Moves) -> RoundD
         new_name=new_name,
         forms=rules.forms,
         moving=moves.here | moves.away | moves.done.keys(),
+        attaches=rules.attachments != "off" and bench.dialect.has_attachments,
+        detaches=rules.delete_attachments,
         tally=Tally(counts["items"], counts["files"], counts["events"]),
     )
 

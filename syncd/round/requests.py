@@ -21,6 +21,7 @@ from syncd.core.state import (
     PutProblems,
     RemoteRecord,
 )
+from syncd.core.wire.dialects.graph_attachments import EventAttachments
 from syncd.core.wire.graph import (
     RemoteEvent,
     decode_event,
@@ -47,6 +48,10 @@ def request_of(bench: Bench, entry: OutboxEntry) -> Request:
             request = dialect.delete(calendar, entry.graph_id)
             # What was changed since it was last seen is not deleted with it.
             return replace(request, headers=_if_match(entry.before_etag))
+        case "attach":
+            return EventAttachments(dialect, calendar, entry.graph_id).post(entry.body)
+        case "detach":
+            return EventAttachments(dialect, calendar, entry.graph_id).remove(entry.action)
         case "respond" | "cancel" | "forward" | "snooze" | "dismiss":
             action: Any = entry.action
             return dialect.act(calendar, entry.graph_id, action, entry.body)

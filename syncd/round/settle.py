@@ -11,7 +11,7 @@ from typing import assert_never
 
 import msgspec
 
-from syncd.core.errors import BadAnswer, SyncdError
+from syncd.core.errors import BadAnswer, RefusedByService, SyncdError
 from syncd.core.event import FieldKey, Item, effective, field_meaning
 from syncd.core.ids import GraphId, RoundId
 from syncd.core.merge import overlay
@@ -36,8 +36,10 @@ from syncd.core.state import (
     RemoteRecord,
     Todo,
 )
+from syncd.core.wire.dialects.graph_attachments import read_whole
 from syncd.core.wire.dialects.graph_v1 import error_code
 from syncd.core.wire.graph import (
+    AttachmentRow,
     RemoteEvent,
     decode_event,
     read_item,
@@ -45,6 +47,7 @@ from syncd.core.wire.graph import (
 )
 from syncd.core.wire.ics_write import local_view
 from syncd.ports import Answer, Request
+from syncd.round.attached import attached_changes
 from syncd.round.desk import Bench
 from syncd.round.doubts import is_recent, record_of, refetch
 from syncd.round.versions import sent
@@ -93,6 +96,11 @@ async def settle_accepted(
             assert entry.graph_id is not None
             changes += await gone_changes(bench, entry)
             bench.counts.deleted += 1
+        case "attach":
+            assert entry.graph_id is not None
+            row = row_of(answer)
+            changes += await attached_changes(bench, entry.graph_id, entry.action, row)
+            bench.counts.updated += 1
         case "patch" | "delete-occurrence" | "respond":
             changes.append(PutItem(agreed_record(record, entry)))
             if entry.kind == "respond":
@@ -110,7 +118,7 @@ async def settle_accepted(
 
 def _needs_reread(one: Leaving) -> bool:
     """Answers do not carry exceptions and cancelled slots: a touched series is read again."""
-    if one.entry.kind == "delete":
+    if one.entry.kind in ("delete", "attach"):
         return False
     remote = one.plan.sides.remote
     assert remote is not None
@@ -366,7 +374,8 @@ async def settle_refused(bench: Bench, one: Leaving, answer: Answer, round_: Rou
         # Someone else moved it: the next pull tells how, and the merge starts from there.
         await bench.store.commit(bench.key, [drop, *_ask_about(one)])
         return True
-    if answer.status in _TOO_MUCH and b"ical-stash" in entry.body:
+    has_stash = entry.kind in ("create", "patch") and b"ical-stash" in entry.body
+    if answer.status in _TOO_MUCH and has_stash:
         # How much a property may hold is not documented: without the stash the rest may pass.
         record = _with_sent_stash(await _record(bench, one.plan), entry)
         await bench.store.commit(bench.key, [drop, PutItem(record), Todo(entry.uid)])
@@ -380,6 +389,14 @@ async def settle_refused(bench: Bench, one: Leaving, answer: Answer, round_: Rou
         bench.key, [drop, PutProblems(one.plan.uid, (*one.plan.problems, problem))]
     )
     return False
+
+
+def row_of(answer: Answer) -> AttachmentRow | None:
+    """The attachment that was made; None where the answer does not tell."""
+    try:
+        return read_whole(answer)
+    except (BadAnswer, RefusedByService):
+        return None
 
 
 def _is_gone(bench: Bench, one: Leaving, answer: Answer) -> bool:
@@ -410,9 +427,10 @@ def _refusal(bench: Bench, one: Leaving, answer: Answer) -> Problem:
     entry, plan = one.entry, one.plan
     known = plan.sides.known
     item = entry.expects
+    slot = entry.action if entry.kind == "attach" else entry.slot
     return Problem(
         id=problem_id(
-            bench.calendar.account, bench.calendar.id, plan.uid, "refused", entry.kind, entry.slot
+            bench.calendar.account, bench.calendar.id, plan.uid, "refused", entry.kind, slot
         ),
         kind="refused",
         code=_CODES.get(code, code),

@@ -20,8 +20,9 @@ from syncd.core.ids import GraphId
 from syncd.core.mail import SILENT_FIELDS, Mailing, deletion, update
 from syncd.core.plan import ItemPlan, Write
 from syncd.core.state import Doubt, PutDoubt
-from syncd.core.wire.graph import RemoteEvent, decode_event
+from syncd.core.wire.graph import AttachmentRow, RemoteEvent, decode_event
 from syncd.ports import Answer
+from syncd.round.attached import attached_changes, find_attached
 from syncd.round.desk import Bench
 from syncd.round.requests import has_moved, occurrence_of, settle_missing
 
@@ -62,10 +63,35 @@ async def targets(
             again |= await settle_missing(bench, plan, write)
         else:
             found.append(target)
+    found, met = await _not_there_yet(bench, found)
+    again |= met
     found = await _looked_at(bench, found)
     surprised = [one for one in found if _mails_others(bench, one)]
     await bench.store.commit(bench.key, [_ask_about(one) for one in surprised])
     return [one for one in found if one not in surprised], again or bool(surprised)
+
+
+async def _not_there_yet(bench: Bench, found: Sequence[Target]) -> tuple[list[Target], bool]:
+    """
+    Without the files that hang on their events already: a lost state, or another machine, has sent
+    them before. Whether there are any.
+    """
+    left: list[Target] = []
+    for one in found:
+        row = await _met(bench, one)
+        if one.graph_id is None or row is None:
+            left.append(one)
+            continue
+        changes = await attached_changes(bench, one.graph_id, one.write.action, row)
+        await bench.store.commit(bench.key, changes)
+    return left, len(left) < len(found)
+
+
+async def _met(bench: Bench, one: Target) -> AttachmentRow | None:
+    if one.write.kind != "attach" or one.graph_id is None:
+        return None
+    row = await find_attached(bench, one.graph_id, one.write.body)
+    return row if row != "unknown" else None
 
 
 async def _was_reshaped(bench: Bench, plan: ItemPlan) -> bool:
@@ -135,7 +161,7 @@ def _is_watched(bench: Bench, one: Target) -> bool:
             return loud and rules.updates != "send"
         case "delete" | "delete-occurrence":
             return rules.cancellations != "send"
-        case "create" | "respond":
+        case "create" | "respond" | "attach":
             return False
         case _:
             assert_never(one.write.kind)

@@ -93,7 +93,6 @@ _LEVELS: Mapping[str, str] = {
     "event.unreadable": "warning",
     "pages.endless": "warning",
     "rows.unreadable": "warning",
-    "setting.without_effect": "warning",
     "state.set_aside": "warning",
     "state.went_back": "warning",
     "token.dead": "info",

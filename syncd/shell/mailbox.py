@@ -96,6 +96,7 @@ def rules_of(settings: SyncSettings) -> Rules:
         foreign_meeting=settings.foreign_meeting,
         forms=Forms(settings.html, settings.locations == "vlocation"),
         attachments=settings.attachments,
+        delete_attachments=settings.delete_attachments,
     )
 
 

@@ -28,7 +28,6 @@ from syncd.ports import Clock, Marker, Streams
 from syncd.round.desk import Observe
 from syncd.shell.config import Account, Config, read_secret
 from syncd.shell.mailbox import Mailbox
-from syncd.shell.without_effect import settings_without_effect
 from syncd.store.aside import Damaged, put_aside, refuse_obstacles, set_aside_names
 from syncd.store.store import Store, confirm_damage
 from syncd.vdir.folder import VdirFolder
@@ -155,8 +154,6 @@ class Workshop:
         """
         clock = clock or SystemClock()
         make_state_dir(config)
-        for key in settings_without_effect(config):
-            observe("setting.without_effect", {"key": key})
         async with AsyncExitStack() as stack:
             path = config.state_dir / DATABASE
             if dry:

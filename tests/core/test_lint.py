@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 
 import pytest
 from hypothesis import given
@@ -727,12 +728,24 @@ class TestWithoutAField:
         ]
 
     def test_attachments(self) -> None:
-        """One in the file stays there; one that came from the service is no finding."""
+        """One in the file is attached; one that came from the service is no finding."""
         inline = "ATTACH;ENCODING=BASE64;VALUE=BINARY:eA=="
         known = "ATTACH;X-SYNCD-ATTACHMENT-ID=7:file:///x"
 
-        assert told(*TIMES, inline) == [("dropped", "attachment")]
+        assert told(*TIMES, inline) == [("note", "attachment")]
         assert told(*TIMES, known) == []
+
+    def test_attachments_that_stay(self) -> None:
+        """What is no file, stands twice, is too large or belongs to one occurrence is not sent."""
+        inline = "ATTACH;ENCODING=BASE64;VALUE=BINARY:"
+        large = b64encode(bytes(3_000_000)).decode()
+        foreign = "ORGANIZER:mailto:carol@example.org", "ATTENDEE:mailto:me@example.org"
+
+        assert told(*TIMES, inline + "??") == [("dropped", "attachment")]
+        assert told(*TIMES, inline + large) == [("held", "large-attachment")]
+        twice = told(*TIMES, inline + "eA==", inline + "eA==")
+        assert sorted(twice) == [("dropped", "attachment"), ("note", "attachment")]
+        assert ("dropped", "attachment") in told(*TIMES, *foreign, inline + "eA==")
 
     def test_a_point_that_is_none(self) -> None:
         """It is told once, with its line."""

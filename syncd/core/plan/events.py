@@ -18,6 +18,7 @@ from syncd.core.ids import (
     ProblemId,
 )
 from syncd.core.mail import Mailing, deletion
+from syncd.core.plan.attaching import brings_along
 from syncd.core.plan.files import held_problems, make_file, restored_file
 from syncd.core.plan.mailing import mail_problem, mail_stands
 from syncd.core.plan.stash import stash_to_create
@@ -72,6 +73,8 @@ def _read_only_problem(sides: Sides, desk: Desk) -> Problem:
 
 def _as_created(item: Item, sides: Sides, desk: Desk) -> Item | Problem:
     """The item as it may be created; meetings of other organizers are held or lose attendees."""
+    local = sides.local
+    assert isinstance(local, Present)
     organizer = item.master.organizer
     foreign = organizer is not None and not desk.owner.is_own(organizer.address)
     if foreign and (item.master.attendees or item.master.invited_as):
@@ -91,6 +94,14 @@ def _as_created(item: Item, sides: Sides, desk: Desk) -> Item | Problem:
             sides,
             reason="a meeting cannot change calendars without inviting and cancelling everyone",
             hint="Move the file back, or move the meeting in Outlook.",
+        )
+    if sides.uid in desk.moving and local.file.attached_ids:
+        return desk.problem(
+            "hold",
+            "move-attachments",
+            sides,
+            reason="what hangs on an event does not follow its file to another calendar",
+            hint="Move the file back, and the event in Outlook.",
         )
     return item
 
@@ -118,7 +129,8 @@ def _create(plan: ItemPlan, item: Item, desk: Desk) -> ItemPlan:
         if stands == "held":
             return replace(plan, problems=(*plan.problems, problem))
         used = (problem.id,)
-    staged = bool(item.overrides or item.cancelled)
+    attached = bool(item.master.attendees and brings_along(sides, desk))
+    staged = bool(item.overrides or item.cancelled or attached)
     pushed = _without_slots(item)
     if staged:
         # One invitation shall carry the final state, not one mail for each exception.
@@ -163,6 +175,8 @@ def delete_event(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
         return restored_file(sides, desk, f"the file is back: {desk.why_not}")
     if sides.uid in desk.moving and sides.remote.event.has_others:
         return ItemPlan(sides.uid, decision, sides, sides.known)
+    if sides.uid in desk.moving and sides.remote.event.has_attachments:
+        return restored_file(sides, desk, "the file is back: what hangs on its event stays there")
     mailing = deletion(sides.remote.event, desk.owner)
     used: tuple[ProblemId, ...] = ()
     if mailing is not None:

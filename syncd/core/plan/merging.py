@@ -18,6 +18,7 @@ from syncd.core.event import MASTER, SERVICE_FIELDS, FieldKey, Item, fields
 from syncd.core.ids import FileName, Fingerprint, ProblemId
 from syncd.core.mail import SILENT_FIELDS, update
 from syncd.core.merge import ABSENT, Merge, Settled, changed, overlay
+from syncd.core.plan.attaching import attaches_first, with_attachments
 from syncd.core.plan.files import held_problems, seen
 from syncd.core.plan.stash import given_stash, with_stash
 from syncd.core.plan.values import Desk, FileJob, ItemPlan, exactly, fields_value
@@ -48,7 +49,8 @@ def nothing(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
     settled = not any(problem.needs_person for problem in holds)
     plan = ItemPlan(sides.uid, decision, sides, record, problems=holds)
     plan = with_stash(plan, desk)
-    return replace(plan, record=seen(sides, record, settled=settled and not plan.writes))
+    plan = replace(plan, record=seen(sides, record, settled=settled and not plan.writes))
+    return with_attachments(plan, desk)
 
 
 def _refreshed(record: ItemRecord, local: Item) -> Item:
@@ -87,11 +89,12 @@ def merge_item(sides: Sides, decision: Merged, desk: Desk) -> ItemPlan:
     )
     plan = ItemPlan(sides.uid, decision, sides, record, problems=tuple(problems))
     settled = replace(decision, merge=merge)
-    plan, undone = with_writes(plan, merge.push, settled, desk)
+    plan, undone = with_writes(plan, merge.push - attaches_first(plan, desk), settled, desk)
     plan = _with_used(plan, used, merge)
     disputed = frozenset(one.conflict.key for one in merge.conflicts)
     plan = _with_rival(plan, disputed & merge.push, decision, desk)
-    return with_stash(_with_file(plan, merge.pull | undone, settled, desk), desk)
+    plan = with_stash(_with_file(plan, merge.pull | undone, settled, desk), desk)
+    return with_attachments(plan, desk)
 
 
 def _bases(known: ItemRecord, decision: Merged) -> tuple[Item, Item]:

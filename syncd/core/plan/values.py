@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 
-WriteKind = Literal["create", "patch", "delete", "delete-occurrence", "respond"]
+WriteKind = Literal["create", "patch", "delete", "delete-occurrence", "respond", "attach"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ class Write:
 
     `body` is its JSON, without the transaction id, which the journal adds; `expects` the local
     item whose values for `keys` are agreed once the write is answered. `action` is the answer of a
-    response; of a create, the id of the event in whose place it comes. `reshapes`: the service may
-    drop the series' exceptions, which are then put again.
+    response; of a create, the id of the event in whose place it comes; of an attachment, the digest
+    of its line. `reshapes`: the service may drop the series' exceptions, which are then put again.
     """
 
     kind: WriteKind
@@ -96,7 +96,8 @@ class ItemPlan:
 
     `record` is kept at once (None: there is none any more); `after_file` once the file work is
     done. `lost` are texts that a decision put aside: they go to the history first. `rival` is the
-    file as the service's values would have it, which a person turned down.
+    file as the service's values would have it, which a person turned down. `detached` are ids of
+    attachments whose lines a person took out of the file.
     """
 
     uid: Uid
@@ -111,6 +112,7 @@ class ItemPlan:
     used_verdicts: tuple[ProblemId, ...] = ()
     keep_todo: bool = False
     rival: bytes = b""
+    detached: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,8 @@ class Desk:
     new_name: Callable[[Uid, FileName | None], FileName]
     forms: Forms = NO_FORMS
     moving: frozenset[Uid] = frozenset()
+    attaches: bool = False
+    detaches: bool = False
 
     def verdict(self, problem: ProblemId, exact: str) -> VerdictKind | Literal[""]:
         """What a person decided of exactly this, "" if nothing."""

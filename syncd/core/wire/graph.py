@@ -129,7 +129,12 @@ class _OnlineMeeting(Struct, rename="camel", gc=False):
 
 
 class AttachmentRow(Struct, rename="camel", omit_defaults=True, gc=False):
-    """One attachment as Graph lists it; `content_bytes` is base64, and in no list."""
+    """
+    One attachment as Graph lists it; `content_bytes` is base64, and in no list.
+
+    `digest` and `sent_at` are ours, and no word of the service: of a file that was sent from here,
+    see `syncd.core.event.Attached`.
+    """
 
     id: str
     odata_type: str | None = msgspec.field(default="", name="@odata.type")
@@ -138,6 +143,8 @@ class AttachmentRow(Struct, rename="camel", omit_defaults=True, gc=False):
     size: int | None = 0
     is_inline: bool | None = False
     content_bytes: str | None = ""
+    digest: str = msgspec.field(default="", name="@syncd.digest")
+    sent_at: datetime | None = msgspec.field(default=None, name="@syncd.sentAt")
 
 
 class _Extended(Struct, gc=False):
@@ -560,6 +567,7 @@ def _attached(event: RemoteEvent) -> tuple[Attached, ...]:
             one.size or 0,
             event.web_link or "",
             one.content_bytes or "",
+            one.digest,
         )
         for one in event.attachments or ()
         if (one.odata_type or "fileattachment").casefold().endswith("fileattachment")

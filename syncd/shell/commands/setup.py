@@ -259,8 +259,6 @@ def _print_json(findings: list[Finding]) -> None:
 
 
 async def _findings(invocation: Invocation) -> AsyncIterator[Finding]:
-    from syncd.shell.without_effect import settings_without_effect
-
     try:
         config = invocation.config()
     except ConfigError as error:
@@ -268,8 +266,6 @@ async def _findings(invocation: Invocation) -> AsyncIterator[Finding]:
         return
     names = ", ".join(config.accounts)
     yield Finding("configuration", f"{config.path} (accounts: {names})")
-    for key in settings_without_effect(config):
-        yield Finding("configuration", f"{key} is set and has no effect yet")
     yield _state_folder(config)
     yield await _database(config)
     yield await _export_folder(config)

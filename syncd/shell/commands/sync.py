@@ -230,6 +230,8 @@ def _steps(plan: ItemPlan) -> list[_Step]:
 def _written(write: Write) -> str:
     from syncd.core.wire.graph import sent_stash
 
+    if write.kind == "attach":
+        return f"attach {write.body['name']}"
     names = sorted({key.name for key in write.keys})
     if write.kind == "patch" and sent_stash(write.body) is not None:
         names.append("lines that Outlook cannot hold")

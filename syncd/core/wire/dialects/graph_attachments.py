@@ -30,6 +30,8 @@ __all__ = [
     "EventAttachments",
     "UploadSession",
     "added_since",
+    "alike_in",
+    "attachment_of",
     "read_added",
     "read_attachments",
     "read_expected",
@@ -121,7 +123,11 @@ class EventAttachments:
             "contentType": content_type,
             "contentBytes": b64encode(data).decode("ascii"),
         }
-        return Request("POST", self.path, JSON, msgspec.json.encode(body), "attach")
+        return self.post(msgspec.json.encode(body))
+
+    def post(self, body: bytes) -> Request:
+        """An attachment as JSON, of less than `DIRECT_BYTES`."""
+        return Request("POST", self.path, JSON, body, "attach")
 
     def open_upload(self, name: str, content_type: str, size_bytes: int) -> Request:
         """Word of a file of `DIRECT_BYTES` or more; nothing is attached before its last piece."""
@@ -143,7 +149,7 @@ class EventAttachments:
 def read_attachments(answer: Answer) -> tuple[list[Attachment], str | None]:
     """One page, and the link to the next. Raises: BadAnswer, RefusedByService."""
     rows, link = read_rows(answer)
-    return [_attachment(row) for row in rows], link
+    return [attachment_of(row) for row in rows], link
 
 
 def read_rows(answer: Answer) -> tuple[list[AttachmentRow], str | None]:
@@ -159,7 +165,7 @@ def read_whole(answer: Answer) -> AttachmentRow:
 
 def read_added(answer: Answer) -> Attachment:
     """The attachment that a POST made. Raises: BadAnswer, RefusedByService."""
-    return _attachment(read_whole(answer))
+    return attachment_of(read_whole(answer))
 
 
 def read_session(answer: Answer) -> UploadSession:
@@ -194,15 +200,23 @@ def added_since(
     there: Sequence[Attachment], before: Sequence[str], name: str, size_bytes: int
 ) -> Attachment | None:
     """The file of that name and size that was not there before, if one is there now."""
-    for one in there:
-        extra = one.size_bytes - size_bytes
-        same = one.kind == "file" and one.name == name and 0 <= extra <= _MOST_EXTRA_BYTES
-        if same and one.id not in before:
-            return one
-    return None
+    alike = alike_in(there, name, size_bytes)
+    return next((one for one in alike if one.id not in before), None)
 
 
-def _attachment(row: AttachmentRow) -> Attachment:
+def alike_in(there: Sequence[Attachment], name: str, size_bytes: int) -> list[Attachment]:
+    """The files of that name and size."""
+    return [
+        one
+        for one in there
+        if one.kind == "file"
+        and one.name == name
+        and 0 <= one.size_bytes - size_bytes <= _MOST_EXTRA_BYTES
+    ]
+
+
+def attachment_of(row: AttachmentRow) -> Attachment:
+    """A row of the wire as what it is."""
     return Attachment(
         row.id,
         row.name or "",

@@ -6,11 +6,11 @@ Rights, mail and limits are not weighed here (`syncd.core.plan` does); nothing i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from syncd.core.event import SHOWN_FIELDS, Item
+from syncd.core.event import MASTER, SHOWN_FIELDS, FieldKey, Item
 from syncd.core.ids import Fingerprint, Uid
 from syncd.core.lines import Unreadable
 from syncd.core.merge import Merge, Times, agree, changed, merge
@@ -198,6 +198,8 @@ def _first_meeting(sides: Sides, said: _Said, policy: Policy) -> Decision:
             was_linked = sides.known is not None and sides.known.graph_id is not None
             return _edited_and_gone(sides.known, said) if was_linked else MakeEvent(said)
         met = agree(said, local_view(sides.remote.item), policy, _times(sides, sides.remote))
+        if _named(sides.local) != _attached(sides.remote.event, _named(sides.local)):
+            met = replace(met, pull=met.pull | _ATTACHED)
         return Merged(met, said, sides.remote.item, adopting=True)
     if sides.remote is not None:
         return MakeFile()
@@ -259,9 +261,27 @@ def _merged(
 ) -> Decision:
     times = _times(sides, remote)
     found = merge(base_local, base_remote, local, remote.item, policy, times)
+    # A line of ours that is gone comes back with the next write; one for what is gone goes at once.
+    if _named(sides.local) - _attached(remote.event, _named(sides.local)):
+        found = replace(found, pull=found.pull | _ATTACHED)
     if not (found.push or found.pull or found.agreed or found.conflicts):
         return Nothing()
     return Merged(found, local, remote.item)
+
+
+_ATTACHED = frozenset({FieldKey(MASTER, "attached")})
+
+
+def _named(local: Local) -> frozenset[str]:
+    """The ids of attachments that a file has lines for."""
+    return local.file.attached_ids if isinstance(local, Present) else frozenset()
+
+
+def _attached(event: RemoteEvent, unknown: frozenset[str]) -> frozenset[str]:
+    """The ids of what hangs on an event; `unknown` where its list has not come yet."""
+    if event.attachments is None:
+        return unknown if event.has_attachments else frozenset()
+    return frozenset(one.id for one in event.attachments)
 
 
 def _times(sides: Sides, remote: Remote) -> Times:

@@ -43,7 +43,8 @@ class LocalState:
     looks; `absent` those of the last look alone, of which some may only just have gone;
     `whole` is False when the folder was not looked at. `doubtful` are missing ones whose file may
     be there, with a name and a text that do not tell. `names` are those that are taken, `unread`
-    those of files that cannot be read, both as `folded` gives them.
+    those of files that cannot be read, both as `folded` gives them. `in_flight` are those that the
+    first of two looks at the account saw in some folder, and the second one in none.
     """
 
     standing: str = "ours"
@@ -58,13 +59,19 @@ class LocalState:
     restamped: list[Restamp] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     unread: set[str] = field(default_factory=set)
+    in_flight: set[Uid] = field(default_factory=set)
 
     def uids(self) -> set[Uid]:
         """Those of files that have something new to say, be it unreadable."""
         return {*self.files, *self.broken}
 
     def may_hold(self, uid: Uid) -> bool:
-        """Whether a file that cannot be read bears the very name that this item's would get."""
+        """
+        Whether the item may have a file all the same: one on its way, or one that cannot be read
+        and bears the very name that this item's would get.
+        """
+        if uid in self.in_flight:
+            return True
         return bool(self.unread) and folded(file_name(uid, ())) in self.unread
 
 

@@ -168,7 +168,8 @@ async def _reconcile(
         pushed = await push(bench, later, round_)
         report.again |= pushed.again
         report.trouble = pushed.trouble
-    await _end_of_linking(bench, report, problems)
+    if not local.in_flight:
+        await _end_of_linking(bench, report, problems)
 
 
 def _is_carried_next(plan: ItemPlan, moves: Moves) -> bool:

@@ -555,9 +555,12 @@ class Mailbox:
         for key, one in looking.items():
             with seen.kept_trouble(key):
                 seen.states[key] = await self._read(one.bench, await self._first_look(one))
-        if not await self._may_move(seen.states):
+        # Without a state nothing is missed: what moves between the looks would seem to be gone.
+        recovering = any(one.bench.calendar.phase == "recovery" for one in looking.values())
+        if not recovering and not await self._may_move(seen.states):
             return seen
         await self._clock.sleep(TWO_LOOKS_APART_S)
+        seen_first = set[Uid]().union(*(one.uids() for one in seen.states.values()))
         for key, first in list(seen.states.items()):
             del seen.states[key]
             with seen.kept_trouble(key):
@@ -567,6 +570,9 @@ class Mailbox:
                 seen.states[key] = second
         await self._search(looking, seen)
         await self._miss_unnamed(seen)
+        seen_last = set[Uid]().union(*(one.uids() for one in seen.states.values()))
+        for state in seen.states.values():
+            state.in_flight = seen_first - seen_last
         return seen
 
     async def _may_move(self, states: Mapping[CalendarKey, LocalState]) -> bool:

@@ -33,6 +33,7 @@ class _Side:
     instances: dict[int, Counter[Instance]] = field(default_factory=dict)
     uids: dict[int, set[str]] = field(default_factory=dict)
     all: set[tuple[Key, str]] = field(default_factory=set)
+    attached: dict[int, Counter[str]] = field(default_factory=dict)
 
     def add(
         self, number: int, place: str, values: dict[Key, str], shown: Iterator[Instance]
@@ -49,6 +50,8 @@ def _remote(world: World) -> _Side:
         number = number_of(item.values["subject"])
         side.add(number, place, remote_values(item), remote_instances(item))
         side.uids.setdefault(number, set()).add(item.uid)
+        names = (one.draft.name for one in item.attachments)
+        side.attached.setdefault(number, Counter()).update(names)
     return side
 
 
@@ -64,7 +67,16 @@ def _local(here: Installation) -> tuple[_Side, set[str]]:
             number = number_of(property_of(text.master, "SUMMARY"))
             side.add(number, place, local_values(text), text.instances())
             side.uids.setdefault(number, set()).add(text.uid)
+            side.attached.setdefault(number, Counter()).update(_linked(text))
     return side, broken
+
+
+def _linked(text: Text) -> Iterator[str]:
+    """The names of what a file says that hangs on its event; others are still to be sent."""
+    for line in text.master.split("\r\n"):
+        if line.startswith("ATTACH;"):
+            name = line.partition("FILENAME=")[2].partition(";")[0].partition(":")[0]
+            yield name if "X-SYNCD-ATTACHMENT-ID=" in line else f"{name} (not sent)"
 
 
 def _forms(key: Key, value: str) -> list[bytes]:
@@ -84,7 +96,7 @@ def _all_count(writes: list[Write]) -> bool:
     return not any(one.stale or one.exposed for one in writes)
 
 
-_ELSEWHERE = ("move-meeting", "read-only", "gone-or-new")
+_ELSEWHERE = ("move-meeting", "move-attachments", "read-only", "gone-or-new")
 """Codes of files that stay where they are while their event is in another calendar."""
 
 
@@ -121,6 +133,7 @@ class _Judge:
             listed = self._listed(thing)
             self._presence(thing, listed)
             self._agreement(thing, listed)
+            self._attachments(thing, listed)
             for key, writes in self.model.writes.items():
                 if key.item == thing.number:
                     self._writes(thing, key, writes, listed)
@@ -219,6 +232,30 @@ class _Judge:
         if there != here:
             only = sorted((there - here).elements())[:3], sorted((here - there).elements())[:3]
             self.say(thing.number, f"the service alone shows {only[0]}, the folder alone {only[1]}")
+
+    def _attachments(self, thing: Thing, listed: list[Problem]) -> None:
+        there = self.remote.attached.get(thing.number, Counter())
+        here = self.local.attached.get(thing.number, Counter())
+        twice = [name for name, count in there.items() if count > 1]
+        once = len(self.remote.places.get(thing.number, ())) == 1
+        if twice and once and not (thing.movers or thing.twins):
+            self.say(thing.number, f"{twice} hang on it more than once")
+        if listed or thing.loose or self._is_one_way(thing) or self._beyond(thing):
+            return
+        if not once or thing.number not in self.local.places:
+            return
+        # Who saves over a file what they read before takes lines of ours out of it: they come back
+        # with the next write.
+        if (here - there) or (there != here and not self._is_saved_over(thing)):
+            self.say(thing.number, f"{dict(there)} hang on it, {dict(here)} in its file")
+
+    def _is_saved_over(self, thing: Thing) -> bool:
+        return any(
+            one.stale
+            for key, writes in self.model.writes.items()
+            if key.item == thing.number
+            for one in writes
+        )
 
     def _writes(self, thing: Thing, key: Key, writes: list[Write], listed: list[Problem]) -> None:
         shown = {side.values.get(key, "") for side in (self.remote, self.local)}

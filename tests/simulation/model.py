@@ -50,7 +50,8 @@ class Thing:
     whatever else anybody does with it may come too late.
     `unsettled`: it was deleted before the one who made it knew that it was there. `whole_day`: it
     has dates, not times. `invited_at`: how many requests there had been when somebody was invited
-    while syncd was at work and the service compared no versions.
+    while syncd was at work and the service compared no versions. `attached`: something was hung on
+    it in Outlook, which follows no file.
     """
 
     number: int
@@ -72,6 +73,7 @@ class Thing:
     twins: bool = False
     whole_day: bool = False
     invited_at: list[int] = field(default_factory=list)
+    attached: bool = False
 
 
 @dataclass(slots=True)
@@ -128,9 +130,10 @@ class Model:
         }
         if not thing.movers:
             return False
-        if thing.wished:  # what a command did to it comes from the service
+        if thing.wished or thing.attached:  # what a command did to it comes from the service
             sides.add("service")
-        if self.carries and thing.movers == {"here"} and not (thing.deleted or thing.guests):
+        fixed = thing.deleted or thing.guests or thing.attached
+        if self.carries and thing.movers == {"here"} and not fixed:
             return False
         # A second one may have edited the file of which it does not know yet that it moved.
         return self.several or len(sides | thing.movers) > 1 or thing.deleted is not None

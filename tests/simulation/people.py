@@ -7,6 +7,7 @@ A step that cannot be done (the item is not there, the file cannot be read) is l
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +24,7 @@ from syncd.core.wishes import (
     responded,
     snoozed,
 )
+from syncd.simulator.attachments import Draft, FileContent, attachment_id
 from syncd.simulator.errors import ServiceError
 from syncd.simulator.folders import Person
 from syncd.simulator.model import Event, Item
@@ -294,6 +296,14 @@ class People:
         thing.guests = True
         self._write(step, key, local_values(text)[key], before)
         return self._save(here, place, thing)
+
+    def _local_attach(self, step: Step, here: Installation) -> bool:
+        place = self._text(step, here)
+        if place is None:
+            return False
+        content = b64encode(f"file {step.number}".encode()).decode()
+        place[2].add(f"ATTACH;FILENAME=n{step.number}.txt;ENCODING=BASE64;VALUE=BINARY:{content}")
+        return self._save(here, place, self.model.things[step.item])
 
     def _local_delete(self, step: Step, here: Installation) -> bool:
         found = self._found(step, here)
@@ -665,6 +675,21 @@ class People:
         here = next(name for name, one in calendars.items() if one == item.calendar)
         thing.movers.add("remote")
         self.world.box.move(item.default_id, calendars[_CALENDARS[here == "Calendar"]])
+        return True
+
+    def _remote_attach(self, step: Step, item: Item, thing: Thing) -> bool:
+        content = FileContent(f"file {step.number}".encode())
+        self.world.box.attach(
+            item.default_id, Draft(f"n{step.number}.txt", "text/plain", False, content)
+        )
+        thing.attached = True
+        return True
+
+    def _remote_detach(self, step: Step, item: Item, thing: Thing) -> bool:
+        if not item.attachments:
+            return False
+        gone = item.attachments[step.extra % len(item.attachments)]
+        self.world.box.detach(item.default_id, attachment_id(item.default_id, gone.key))
         return True
 
     def _remote_delete(self, step: Step, item: Item, thing: Thing) -> bool:

@@ -81,6 +81,7 @@ _LOCAL = (
     *("exdate", "rule", "invite", "twin"),
     *("whole-day", "away", "back", "back", "forget"),
     *("wish",) * 3,
+    *("attach",) * 2,
 )
 _REMOTE = (
     *("create",) * 3,
@@ -89,7 +90,7 @@ _REMOTE = (
     *("delete",) * 3,
     *("slot",) * 2,
     *("exdate", "rule", "invite", "move"),
-    *("whole-day", "answer"),
+    *("whole-day", "answer", "attach", "detach"),
 )
 _PERSON = ("approve", "approve", "discard", "local", "remote", "both")
 # Invitations, updates, cancellations, responses.

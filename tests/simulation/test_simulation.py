@@ -706,3 +706,14 @@ def test_who_takes_away_the_day_that_a_deleted_series_had_lost_has_edited_it() -
         Step(34, "here", "exdate", 18, 783),
         Step(36, "remote", "delete", 18, 786),
     )
+
+
+def test_a_file_that_moves_between_the_looks_after_a_lost_state_has_one_event() -> None:
+    """Neither look saw it, and nothing was known that could be missing."""
+    for at in range(17, 26):
+        _well(
+            Step(15, "remote", "create", 16, 5),
+            Step(16, "here", "sync", extra=3),
+            Step(39, "here", "forget", 7, 292),
+            Step(41, "here", "sync", 0, 3, (Hook(at, Step(42, "here", "move", 16, 987)),)),
+        )

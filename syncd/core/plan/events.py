@@ -176,7 +176,8 @@ def delete_event(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
     if sides.uid in desk.moving and sides.remote.event.has_others:
         return ItemPlan(sides.uid, decision, sides, sides.known)
     if sides.uid in desk.moving and sides.remote.event.has_attachments:
-        return restored_file(sides, desk, "the file is back: what hangs on its event stays there")
+        back = restored_file(sides, desk, "the file is back: what hangs on its event stays there")
+        return replace(back, decision=decision)  # no edit, which would follow the file
     mailing = deletion(sides.remote.event, desk.owner)
     used: tuple[ProblemId, ...] = ()
     if mailing is not None:

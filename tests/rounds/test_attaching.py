@@ -415,3 +415,35 @@ async def test_what_hangs_on_an_event_is_not_lost_when_its_file_moves(
         await w.code()
 
         assert there(w) == [("menu.txt", SOUP)]
+
+
+# --- events that are made anew, states that are lost ---------------------------------------------
+
+
+async def test_an_event_that_is_made_anew_has_no_lines_for_what_hung_on_the_one_before(
+    tmp_path: Path,
+) -> None:
+    """It was deleted in Outlook while its file was edited; what hung on it went along."""
+    async with world(tmp_path) as w:
+        identity = lunch(w, MENU)
+        await w.code()
+        w.edit("Lunch", b"SUMMARY:Lunch", b"SUMMARY:Dinner")
+        w.box.delete(identity)
+
+        assert await w.code() == 0
+        assert await w.code() == 0
+
+        assert (there(w, "Dinner"), lines(w, "Dinner")) == ([], [])
+
+
+async def test_what_was_attached_while_the_state_was_lost_has_its_line(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        identity = lunch(w)
+        await w.code()
+        await w.lose_state()
+        w.box.attach(identity, MENU)
+
+        assert await w.code(fresh=True) == 0
+        assert await w.code() == 0
+
+        assert [";FILENAME=menu.txt" in one for one in lines(w, "Lunch")] == [True]

@@ -8,7 +8,9 @@ person's is overwritten unasked. Knows nothing of what is saved.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
+import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +21,7 @@ from typing import BinaryIO, TypeVar
 from syncd.core.errors import CommandError, DiskTrouble
 from syncd.vdir.atomic import Swaps
 
-__all__ = ["NewFile", "made_inside"]
+__all__ = ["NewFile", "made_inside", "share_content"]
 
 T = TypeVar("T")
 
@@ -134,3 +136,46 @@ def made_inside(folder: Path, names: Sequence[str]) -> Path:
         except OSError as error:
             raise DiskTrouble(f"{str(folder)!r} cannot be made: {error.strerror}") from error
     return folder
+
+
+def share_content(path: Path) -> None:
+    """
+    Let a file that was just saved and one of the same bytes in a folder beside its own be one.
+
+    Both are for reading only by then: a program that wrote into the one would write into the other.
+    Where two names for one file cannot be had, it stays a file of its own. Raises: DiskTrouble.
+    """
+    try:
+        path.chmod(0o400)
+        twin = _twin_of(path)
+        if twin is not None:
+            _take_over(path, twin)
+    except OSError as error:
+        raise DiskTrouble(f"{str(path)!r} cannot be kept: {error.strerror}") from error
+
+
+def _twin_of(path: Path) -> Path | None:
+    mine = path.stat()
+    digest = _digest(path)
+    for other in sorted(path.parent.parent.glob("*/*")):
+        found = other.lstat()
+        alike = stat.S_ISREG(found.st_mode) and found.st_size == mine.st_size
+        apart = not os.path.samestat(found, mine)
+        if alike and apart and not other.parent.is_symlink() and _digest(other) == digest:
+            return other
+    return None
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _take_over(path: Path, twin: Path) -> None:
+    temp = path.with_name(f".syncd-{token_hex(8)}.part")
+    try:
+        os.link(twin, temp, follow_symlinks=False)
+    except OSError:
+        return  # not on this file system, or there are too many names of it already
+    os.chmod(temp, 0o400)
+    os.replace(temp, path)

@@ -182,6 +182,24 @@ class TestGet:
         assert lunch(here, "get", "1", "--keep").code == 5
         assert not (here.folder / file.stem).exists()
 
+    def test_the_same_bytes_are_kept_once(self, here: World) -> None:
+        """Whatever they are called, for reading; another file of the same size is another."""
+        for name, data in (("a.pdf", b"soup"), ("b.pdf", b"soup"), ("c.pdf", b"fish")):
+            plant(here, name, data)
+        [file] = here.files()
+        kept = file.parent / ".attachments" / file.stem
+
+        codes = [lunch(here, "get", name, "--keep").code for name in ("a.pdf", "b.pdf", "c.pdf")]
+
+        found = [(kept / name).stat() for name in ("a.pdf", "b.pdf", "c.pdf")]
+        assert codes == [0, 0, 0]
+        assert (found[0].st_ino == found[1].st_ino, found[0].st_ino == found[2].st_ino) == (
+            True,
+            False,
+        )
+        assert {one.st_mode & 0o777 for one in found} == {0o400}
+        assert (kept / "b.pdf").read_bytes() == b"soup"
+
     def test_never_over_a_file(self, here: World) -> None:
         """Unless --force says so; nothing is asked for then."""
         plant(here, "menu.pdf", b"new")

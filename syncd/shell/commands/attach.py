@@ -7,6 +7,7 @@ is done by the daemon or, where none is running, by this process.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
@@ -201,6 +202,7 @@ async def _get(
 ) -> int:
     from syncd.shell.attachments import attachments_of, fetch, find_attachment, find_place, keeping
     from syncd.shell.output import bytes_progress, say, size
+    from syncd.vdir.saving import share_content
 
     async with _reading(config) as workshop:
         place = await find_place(workshop, asked)
@@ -208,6 +210,8 @@ async def _get(
         output = target if target is not None else await keeping(config, place)
         with bytes_progress(f"Fetching {one.name} …") as told:
             path = await fetch(workshop, place, one, output, force=force, told=told)
+        if target is None:
+            await asyncio.to_thread(share_content, path)
     say(f"Saved {path} ({size(path.stat().st_size)}).")
     return 0
 

@@ -1,5 +1,6 @@
 """
-What people asked for by a command: an answer, the end of a meeting, word of it to others.
+What people asked for by a command: an answer, the end of a meeting, word of it to others; and what
+they took out of a file that no later look at the file would tell.
 
 A wish is journaled before anything is sent, and waits for as long as the service cannot be reached;
 one that has become pointless is told and not sent. Knows how each is seen to have taken effect.
@@ -8,19 +9,21 @@ No base moves here: what follows from it comes back as the service's news.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Final, assert_never
 
 import msgspec
 
-from syncd.core.decide import Remote
+from syncd.core.decide import Present, Remote
 from syncd.core.errors import RefusedByService, SyncdError
 from syncd.core.ids import GraphId, RoundId, Uid
 from syncd.core.mail import others
 from syncd.core.plan import ItemPlan, problem_id
 from syncd.core.state import (
     Change,
+    CountDeletion,
     Doubt,
     DropOutbox,
     OutboxEntry,
@@ -31,7 +34,6 @@ from syncd.core.state import (
 )
 from syncd.core.wire.dialects.graph_v1 import error_code
 from syncd.core.wire.graph import RemoteEvent, decode_event
-from syncd.core.wire.ics_read import FileItem, read
 from syncd.core.wishes import word_of
 from syncd.ports import Answer, Answered, Lost, Unsent, WriteOutcome
 from syncd.round.attached import detached_changes
@@ -40,7 +42,7 @@ from syncd.round.reconcile import remote_of
 from syncd.round.requests import occurrence_of, request_of
 from syncd.round.versions import sent, title_of
 
-__all__ = ["CarriedOut", "carry_out", "detaching", "is_seen", "subject_of"]
+__all__ = ["CarriedOut", "carry_out", "is_seen", "subject_of", "take_out"]
 
 _RESPONSES: Final = {
     "accept": "accepted",
@@ -58,27 +60,90 @@ class CarriedOut:
     again: bool = False
 
 
-def detaching(bench: Bench, plan: ItemPlan) -> list[OutboxEntry]:
-    """What a person took out of a file, as wishes: the file cannot say it a second time."""
+async def take_out(bench: Bench, plans: Sequence[ItemPlan]) -> list[Change]:
+    """
+    What a person took out of files, as wishes: the files cannot say it a second time.
+
+    A line that is back takes its wish back. More at once than the limit of deletions lets go are
+    no person's doing, but a program's that does not know such lines: then nothing is asked for.
+    """
+    changes = await _taken_back(bench, plans)
+    wishes = [_detaching(bench, plan, one.id) for plan in plans for one in plan.detached]
+    if not wishes:
+        return changes
+    now = bench.true_now()
+    recent = await bench.store.recent_deletions(bench.key, "local", now, HOUR)
+    if recent + len(wishes) > bench.rules.limit.most:
+        return [*changes, PutProblems("*detached", (_too_many(bench, len(wishes)),))]
+    await bench.store.new_outbox(bench.key, wishes)
+    for one in wishes:
+        counted = Uid(f"{one.uid} {one.action}")
+        changes.append(CountDeletion("local", counted, now))
+        if one.graph_id is not None:
+            changes += await detached_changes(bench, one.graph_id, one.action)
+    return changes
+
+
+HOUR: Final = timedelta(hours=1)
+
+
+async def _taken_back(bench: Bench, plans: Sequence[ItemPlan]) -> list[Change]:
+    named = {
+        (plan.uid, one)
+        for plan in plans
+        if isinstance(plan.sides.local, Present)
+        for one in plan.sides.local.file.attached_ids
+    }
+    if not named:
+        return []
+    changes: list[Change] = []
+    for entry in await bench.store.asked(bench.key):
+        if entry.kind == "detach" and (entry.uid, entry.action) in named:
+            changes += [DropOutbox(entry.number), *_asked_anew(entry)]
+    return changes
+
+
+def _asked_anew(entry: OutboxEntry) -> list[Change]:
+    """Its list is asked for: what was taken for gone is there."""
+    return [PutDoubt(Doubt(entry.graph_id, "attached"))] if entry.graph_id is not None else []
+
+
+def _detaching(bench: Bench, plan: ItemPlan, attachment: str) -> OutboxEntry:
     remote = plan.sides.remote
-    return [
-        OutboxEntry(
-            0,
-            plan.uid,
-            "detach",
-            "",
-            remote.record.graph_id if remote is not None else None,
-            one,
-            b"",
-            None,
-            "ready",
-            bench.clock.now(),
-            (),
-            None,
-            "",
-        )
-        for one in plan.detached
-    ]
+    return OutboxEntry(
+        0,
+        plan.uid,
+        "detach",
+        "",
+        remote.record.graph_id if remote is not None else None,
+        attachment,
+        b"",
+        None,
+        "ready",
+        bench.clock.now(),
+        (),
+        None,
+        "",
+    )
+
+
+def _too_many(bench: Bench, count: int) -> Problem:
+    calendar = bench.calendar
+    return Problem(
+        id=problem_id(calendar.account, calendar.id, "", "notice", "many-detached", ""),
+        kind="notice",
+        code="many-detached",
+        needs_person=False,
+        account=calendar.account,
+        calendar=calendar.name,
+        uid=None,
+        file="",
+        summary="",
+        line=0,
+        reason=f"{count} lines of attachments went at once: nothing was taken away on the service",
+        hint="They come back as their files are written; `syncd attach UID rm` takes one away.",
+        since=bench.clock.now(),
+    )
 
 
 async def carry_out(bench: Bench, round_: RoundId, waiting: Collection[Uid]) -> CarriedOut:
@@ -109,7 +174,7 @@ async def _carry_out(bench: Bench, entry: OutboxEntry, round_: RoundId, done: Ca
     """Send one wish; whether what else is asked of the event may follow."""
     remote = await _remote(bench, entry)
     event = await _event(bench, entry, remote)
-    if entry.kind == "detach" and await _is_needless(bench, entry, event):
+    if entry.kind == "detach" and (event is None or not bench.rules.delete_attachments):
         await bench.store.commit(bench.key, [DropOutbox(entry.number)])
         return True
     why_not = _why_pointless(entry, event) or _why_forbidden(bench, entry, event)
@@ -179,15 +244,6 @@ async def _event(bench: Bench, entry: OutboxEntry, remote: Remote | None) -> Rem
         return remote.event if remote is not None else None
     found = await occurrence_of(bench, remote, entry.slot)
     return found[0] if found is not None else None
-
-
-async def _is_needless(bench: Bench, entry: OutboxEntry, event: RemoteEvent | None) -> bool:
-    """Whether an attachment is gone already, or its line is in the file again."""
-    known = (await bench.store.items(bench.key, [entry.uid])).get(entry.uid)
-    file = read(known.content, bench.owner, known.base_local) if known is not None else None
-    if event is None or (isinstance(file, FileItem) and entry.action in file.attached_ids):
-        return True
-    return all(one.id != entry.action for one in event.attachments or ())
 
 
 def _why_pointless(entry: OutboxEntry, event: RemoteEvent | None) -> str:
@@ -270,6 +326,7 @@ async def _tell(bench: Bench, entry: OutboxEntry, reason: str) -> None:
         since=bench.clock.now(),
     )
     changes: list[Change] = [DropOutbox(entry.number), PutProblems(subject_of(entry), (problem,))]
+    changes += _asked_anew(entry) if entry.kind == "detach" else []
     await bench.store.commit(bench.key, changes)
 
 

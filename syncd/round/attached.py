@@ -50,7 +50,14 @@ _Rows = list[AttachmentRow]
 
 
 class _Known(msgspec.Struct):
+    """What an event has of its list; `listed` is the version of it that the list was asked of."""
+
     attachments: msgspec.Raw = msgspec.Raw()
+    listed: str = msgspec.field(default="", name="@syncd.listed")
+
+    @property
+    def is_there(self) -> bool:
+        return bytes(self.attachments) not in (b"", b"null")
 
 
 def to_be_asked(
@@ -61,7 +68,8 @@ def to_be_asked(
         return []
     if not event.has_attachments and not _sent_rows(before):
         return []
-    if before is not None and before.etag == event.etag and _list_in(before.raw) is not None:
+    known = _known_in(before.raw) if before is not None else _Known()
+    if before is not None and known.is_there and (known.listed or before.etag) == event.etag:
         return []
     return [PutDoubt(Doubt(GraphId(event.id), "attached"))]
 
@@ -75,45 +83,54 @@ def with_known_list(event: RemoteEvent | Row, raw: bytes, before: RemoteRecord |
     """
     if before is None or not (event.has_attachments or _sent_rows(before)):
         return raw
-    known = _list_in(before.raw)
-    return raw if known is None else _with_list(raw, known)
+    known = _known_in(before.raw)
+    return _with_list(raw, known.attachments, known.listed) if known.is_there else raw
 
 
-def _list_in(raw: bytes) -> msgspec.Raw | None:
-    known = msgspec.json.decode(raw, type=_Known).attachments
-    return None if bytes(known) in (b"", b"null") else known
+def _known_in(raw: bytes) -> _Known:
+    return msgspec.json.decode(raw, type=_Known)
 
 
-async def ask_attached(bench: Bench, ids: Sequence[GraphId]) -> None:
+async def ask_attached(bench: Bench, ids: Sequence[GraphId]) -> set[GraphId]:
     """
     Ask for the lists of some events and store them.
 
-    What cannot be had holds up nothing: the next whole view has it asked for again.
+    What cannot be had holds up nothing: the next whole view has it asked for again. Returns: those
+    whose list may be another soon; their doubt stays for the next round.
     """
-    changes: list[Change] = [DropDoubt(Doubt(one, "attached")) for one in ids]
     try:
-        changes += await _news(bench, ids)
+        return await _asked(bench, ids)
     except ServiceDown as error:
         _tell(bench, error)
-    await bench.store.commit(bench.key, changes)
+        await bench.store.commit(bench.key, [DropDoubt(Doubt(one, "attached")) for one in ids])
+        return set()
 
 
-async def _news(bench: Bench, ids: Sequence[GraphId]) -> list[Change]:
+async def _asked(bench: Bench, ids: Sequence[GraphId]) -> set[GraphId]:
     asked = [EventAttachments(bench.dialect, bench.calendar.id, one) for one in ids]
     answers = await bench.remote.read_all([one.list() for one in asked])
     known = await bench.store.remotes_by_id(bench.key, ids)
+    leaving = {one.action for one in await bench.store.asked(bench.key) if one.kind == "detach"}
+    behind: set[GraphId] = set()
     changes: list[Change] = []
-    for event, answer in zip(asked, answers, strict=True):
-        record = known.get(GraphId(event.event))
-        rows = await _rows(bench, answer) if record is not None else None
-        if record is not None and rows is not None:
-            rows = await _with_contents(bench, event, rows, record)
-            rows, is_behind = _with_sent(bench, rows, record)
-            if is_behind:
-                changes.append(PutDoubt(Doubt(record.graph_id, "attached")))
-            raw = _with_rows(record.raw, rows)
-            changes += [PutRemote(replace(record, raw=raw))] if raw != record.raw else []
-    return changes
+    for graph_id, event, answer in zip(ids, asked, answers, strict=True):
+        record = known.get(graph_id)
+        if record is None:
+            continue
+        rows = await _rows(bench, answer)
+        if rows is None:
+            # Another copy of the mailbox may have what this one does not find.
+            behind |= {graph_id} if answer.status == 404 else set()
+            continue
+        rows = [one for one in rows if one.id not in leaving]
+        rows = await _with_contents(bench, event, rows, record)
+        rows, is_behind = _with_sent(bench, rows, record)
+        behind |= {graph_id} if is_behind else set()
+        raw = _with_rows(record.raw, rows, record.etag)
+        changes += [PutRemote(replace(record, raw=raw))] if raw != record.raw else []
+    changes += [DropDoubt(Doubt(one, "attached")) for one in ids if one not in behind]
+    await bench.store.commit(bench.key, changes)
+    return behind
 
 
 async def _rows(bench: Bench, answer: Answer) -> _Rows | None:
@@ -152,8 +169,10 @@ def _as_sent(row: AttachmentRow, sent: AttachmentRow | None) -> AttachmentRow:
 
 
 def _is_fresh(bench: Bench, row: AttachmentRow) -> bool:
-    earliest = min(bench.clock.now(), bench.true_now())
-    return row.sent_at is not None and (earliest - row.sent_at).total_seconds() < LAG_S
+    if row.sent_at is None:
+        return False
+    # A clock that ran ahead as it was sent must not keep it for hours.
+    return 0 <= (bench.clock.now() - row.sent_at).total_seconds() < LAG_S
 
 
 def _sent_rows(record: RemoteRecord | None) -> _Rows:
@@ -180,8 +199,8 @@ async def _with_contents(
 
 
 def _known_rows(record: RemoteRecord) -> _Rows:
-    known = _list_in(record.raw)
-    return msgspec.json.decode(known, type=_Rows) if known is not None else []
+    known = _known_in(record.raw)
+    return msgspec.json.decode(known.attachments, type=_Rows) if known.is_there else []
 
 
 def _content(bench: Bench, answer: Answer) -> str:
@@ -210,8 +229,11 @@ async def find_attached(
     rows = await _rows(bench, answer)
     if rows is None:
         return "unknown"
-    alike = alike_in([attachment_of(one) for one in rows], name, len(data))[:MOST_ALIKE]
     digest = attachment_digest(name, data)
+    record = (await bench.store.remotes_by_id(bench.key, [graph_id])).get(graph_id)
+    others = {one.id for one in _sent_rows(record) if one.digest != digest}
+    rivals = [attachment_of(one) for one in rows if one.id not in others]
+    alike = alike_in(rivals, name, len(data))[:MOST_ALIKE]
     for answer in await bench.remote.read_all([event.whole(one.id) for one in alike]):
         try:
             row = read_whole(answer)
@@ -223,39 +245,41 @@ async def find_attached(
     return None
 
 
-MOST_ALIKE: Final = 5
+MOST_ALIKE: Final = 20
 
 
 async def attached_changes(
-    bench: Bench, graph_id: GraphId, digest: str, row: AttachmentRow | None
+    bench: Bench, graph_id: GraphId, digest: str, row: AttachmentRow
 ) -> list[Change]:
-    """What follows from a file that was attached; `row` None where the answer does not tell."""
+    """What follows from a file that was attached."""
     doubt: Change = PutDoubt(Doubt(graph_id, "unseen"))
     record = (await bench.store.remotes_by_id(bench.key, [graph_id])).get(graph_id)
-    if record is None or row is None:
+    if record is None:
         return [doubt]
     shown = bench.rules.attachments == "inline" and (row.size or 0) <= LARGEST_INLINE_BYTES
     content = row.content_bytes if shown else ""
     now = bench.clock.now()
     new = msgspec.structs.replace(row, digest=digest, sent_at=now, content_bytes=content)
     others = [one for one in _known_rows(record) if one.id != row.id]
-    raw = _with_rows(record.raw, [*others, new])
+    raw = _with_rows(record.raw, [*others, new], _known_in(record.raw).listed)
     return [PutRemote(replace(record, raw=raw)), doubt]
 
 
 async def detached_changes(bench: Bench, graph_id: GraphId, attachment: str) -> list[Change]:
     """What follows from an attachment that was taken away."""
     record = (await bench.store.remotes_by_id(bench.key, [graph_id])).get(graph_id)
-    if record is None or _list_in(record.raw) is None:
+    if record is None or not _known_in(record.raw).is_there:
         return []
     kept = [one for one in _known_rows(record) if one.id != attachment]
-    return [PutRemote(replace(record, raw=_with_rows(record.raw, kept)))]
+    raw = _with_rows(record.raw, kept, _known_in(record.raw).listed)
+    return [PutRemote(replace(record, raw=raw))]
 
 
-def _with_rows(raw: bytes, rows: _Rows) -> bytes:
-    return _with_list(raw, msgspec.Raw(msgspec.json.encode(rows)))
+def _with_rows(raw: bytes, rows: _Rows, listed: str) -> bytes:
+    return _with_list(raw, msgspec.Raw(msgspec.json.encode(rows)), listed)
 
 
-def _with_list(raw: bytes, rows: msgspec.Raw) -> bytes:
+def _with_list(raw: bytes, rows: msgspec.Raw, listed: str) -> bytes:
     event = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-    return msgspec.json.encode(event | {"attachments": rows})
+    version = msgspec.Raw(msgspec.json.encode(listed))
+    return msgspec.json.encode(event | {"attachments": rows, "@syncd.listed": version})

@@ -103,7 +103,8 @@ def _field_times(bench: Bench, before: RemoteRecord | None, raw: bytes) -> Field
 async def ask_doubts(bench: Bench, view: View) -> int:
     """Ask by id about everything that pages only hinted at; how much the next round asks again."""
     kept: set[GraphId] = set()
-    while doubts := await _doubts(bench, kept):
+    behind: set[GraphId] = set()
+    while doubts := await _doubts(bench, kept | behind):
         by_kind: dict[DoubtKind, list[GraphId]] = {}
         for doubt in doubts:
             by_kind.setdefault(doubt.kind, []).append(doubt.graph_id)
@@ -122,7 +123,8 @@ async def ask_doubts(bench: Bench, view: View) -> int:
                 bench, ids, known, sweep=view.sweep, links=None, drop=kind, view=view
             )
         attached = by_kind.get("attached", ())
-        await ask_attached(bench, [one for one in attached if one not in settled | kept])
+        ids = [one for one in attached if one not in settled | kept]
+        behind |= await ask_attached(bench, ids)
         bench.observe("doubts.settled", {"count": len(doubts)})
     return len(kept)
 

@@ -112,7 +112,7 @@ def _settled(bench: Bench, plan: ItemPlan, outcome: FileOutcome, done: FilesDone
     match outcome:
         case Wrote(fingerprint, stat):
             bench.counts.files_written += 1
-            done.again |= plan.file is not None and plan.file.unread
+            done.again |= plan.file is not None and (plan.file.unread or plan.file.again)
             return _written(plan, fingerprint, stat)
         case Removed():
             bench.counts.files_removed += 1

@@ -355,8 +355,13 @@ async def _doubtful_attachment(bench: Bench, entry: OutboxEntry, round_: RoundId
         changes = await attached_changes(bench, entry.graph_id, entry.action, row)
         await bench.store.commit(bench.key, [*drop, *changes, *sent(bench, entry, round_)])
         return True
-    if row == "unknown" or 0 <= (bench.clock.now() - entry.since).total_seconds() < CANNOT_TELL_S:
+    if 0 <= (bench.clock.now() - entry.since).total_seconds() < CANNOT_TELL_S:
         return False
+    verdict = await _verdict(bench, entry)
+    if row == "unknown" and verdict is None:
+        return await _cannot_tell(bench, entry)
+    if verdict is not None:
+        drop += [ClearVerdict(verdict.problem), PutProblems(entry.uid)]
     await bench.store.commit(bench.key, drop)
     return True
 
@@ -387,7 +392,8 @@ async def _verdict(bench: Bench, entry: OutboxEntry) -> VerdictRecord | None:
 
 def _doubt_id(bench: Bench, entry: OutboxEntry) -> Any:
     calendar = bench.calendar
-    return problem_id(calendar.account, calendar.id, entry.uid, "in-doubt", entry.kind, entry.slot)
+    slot = entry.action if entry.kind == "attach" else entry.slot
+    return problem_id(calendar.account, calendar.id, entry.uid, "in-doubt", entry.kind, slot)
 
 
 async def _cannot_tell(bench: Bench, entry: OutboxEntry) -> bool:

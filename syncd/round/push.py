@@ -23,7 +23,7 @@ from syncd.core.state import (
     OutboxEntry,
     PutOutbox,
 )
-from syncd.ports import Answered, Lost, Unsent, WriteOutcome
+from syncd.ports import Answer, Answered, Lost, Unsent, WriteOutcome
 from syncd.round.desk import Bench
 from syncd.round.requests import request_of
 from syncd.round.settle import Leaving, reread_series, settle_accepted, settle_refused
@@ -74,15 +74,16 @@ async def _push_some(
         for one, number in zip(leaving, numbers, strict=True)
     ]
     outcomes = await bench.remote.write_all([one.request for one in leaving])
-    accepted: set[Uid] = set()
+    accepted: list[tuple[Leaving, Answer]] = []
     reread: list[GraphId] = []
     for one, outcome in zip(leaving, outcomes, strict=True):
-        if await _settle(bench, one, outcome, round_, pushed, reread):
-            accepted.add(one.plan.uid)
+        is_accepted = await _settle(bench, one, outcome, round_, pushed, reread)
+        if is_accepted and isinstance(outcome, Answered):
+            accepted.append((one, outcome.answer))
     if reread:
-        await reread_series(bench, [one for one in leaving if one.plan.uid in accepted], reread)
+        await reread_series(bench, accepted, reread)
     bench.observe("writes.settled", {"count": len(leaving)})
-    return accepted
+    return {one.plan.uid for one, _ in accepted}
 
 
 def _leaving(bench: Bench, target: Target) -> Leaving:

@@ -38,7 +38,7 @@ from syncd.core.state import (
 )
 from syncd.core.wire.ics_read import FileItem, read
 from syncd.core.zones import WindowsZone, instant
-from syncd.round.asked import carry_out, detaching
+from syncd.round.asked import carry_out, take_out
 from syncd.round.desk import Bench, Counts
 from syncd.round.files import write_files
 from syncd.round.in_doubt import settle_doubts
@@ -248,8 +248,7 @@ async def _store_plans(
 ) -> None:
     """Keep what was decided and listed, before any file or event is touched."""
     changes: list[Change] = []
-    if not frozen and (wishes := [one for plan in plans for one in detaching(bench, plan)]):
-        await bench.store.new_outbox(bench.key, wishes)
+    changes += await take_out(bench, plans)
     for plan in plans:
         known = plan.sides.known
         changes += [*edited(bench, plan, round_), *forgotten(bench, plan, round_)]

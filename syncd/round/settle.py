@@ -42,6 +42,7 @@ from syncd.core.wire.graph import (
     AttachmentRow,
     RemoteEvent,
     decode_event,
+    exception_slots,
     read_item,
     sent_stash,
 )
@@ -99,6 +100,10 @@ async def settle_accepted(
         case "attach":
             assert entry.graph_id is not None
             row = row_of(answer)
+            if row is None:
+                # Which one it is does not show: the list is looked at, as for a lost answer.
+                await bench.store.commit(bench.key, [PutOutbox(replace(entry, state="doubt"))])
+                return
             changes += await attached_changes(bench, entry.graph_id, entry.action, row)
             bench.counts.updated += 1
         case "patch" | "delete-occurrence" | "respond":
@@ -262,7 +267,7 @@ async def gone_changes(bench: Bench, entry: OutboxEntry) -> list[Change]:
 
 
 async def reread_series(
-    bench: Bench, accepted: Sequence[Leaving], series: Sequence[GraphId]
+    bench: Bench, accepted: Sequence[tuple[Leaving, Answer]], series: Sequence[GraphId]
 ) -> None:
     """
     Read touched events again, and move the remote bases to what they say of the agreed fields.
@@ -278,27 +283,31 @@ async def reread_series(
         )
         return
     remotes = await bench.store.remotes_by_id(bench.key, unique)
-    items = await bench.store.items(bench.key, [one.plan.uid for one in accepted])
+    items = await bench.store.items(bench.key, [one.plan.uid for one, _ in accepted])
     changes: list[Change] = []
-    for one in accepted:
+    for one, answer in accepted:
         remote = one.plan.sides.remote
         fresh = remotes.get(remote.record.graph_id) if remote is not None else None
         if fresh is not None and fresh.graph_id in denied:
             continue  # it could not be read: agreed is what was sent
         record = items.get(one.plan.uid)
         if fresh is not None and record is not None and record.base_remote is not None:
-            changes.append(PutItem(_as_reread(bench, record, one, fresh)))
+            changes.append(PutItem(_as_reread(bench, record, one, answer, fresh)))
     await bench.store.commit(bench.key, changes)
 
 
-def _as_reread(bench: Bench, record: ItemRecord, one: Leaving, fresh: RemoteRecord) -> ItemRecord:
+def _as_reread(
+    bench: Bench, record: ItemRecord, one: Leaving, answer: Answer, fresh: RemoteRecord
+) -> ItemRecord:
     item = _without_news(read_item(decode_event(fresh.raw), bench.owner), one)
     assert record.base_remote is not None
     assert record.base_local is not None
     # What a series itself says was answered with its PATCH; by now somebody may have changed it.
     answered = one.entry.kind == "patch" and not one.entry.slot
     keys = frozenset(FieldKey(slot, name) for slot, name in one.entry.keys if not answered)
-    base_remote = overlay(record.base_remote, keys - _undone(one, keys, item, fresh), item)
+    if _moved_on(bench, one, answer, item, fresh):
+        keys = frozenset()
+    base_remote = overlay(record.base_remote, keys, item)
     if not one.write.reshapes:
         return replace(record, base_remote=base_remote)
     # Exceptions that the service dropped by itself are not a person's doing: they are put again.
@@ -314,29 +323,38 @@ def _as_reread(bench: Bench, record: ItemRecord, one: Leaving, fresh: RemoteReco
     )
 
 
-def _undone(
-    one: Leaving, keys: frozenset[FieldKey], item: Item, fresh: RemoteRecord
-) -> frozenset[FieldKey]:
+def _moved_on(bench: Bench, one: Leaving, answer: Answer, item: Item, fresh: RemoteRecord) -> bool:
     """
-    What was sent of an occurrence that is a plain one by now: a new rule has dropped exceptions.
+    Whether an occurrence was written by somebody after a write of ours was answered, or a new rule
+    made it plain: that is news against what was sent.
 
-    That is news against what was sent. A version that was known before may come from another copy
-    of the mailbox, which has not seen yet what was sent.
+    A version that was known before may come from another copy of the mailbox, which has not seen
+    yet what was sent.
     """
-    remote, expected = one.plan.sides.remote, one.entry.expects
-    is_edit = bool(one.entry.slot) and one.entry.kind in ("patch", "delete-occurrence")
-    if remote is None or expected is None or not is_edit or fresh.etag == remote.record.etag:
-        return frozenset()
-    slot = date.fromisoformat(one.entry.slot)
-    if slot in item.overrides or slot in item.cancelled:
-        return frozenset()
-    there, sent_event = effective(item, slot), effective(expected, slot)
-    return frozenset(
-        key
-        for key in keys
-        if key.name == "cancelled"
-        or field_meaning(there, key.name) != field_meaning(sent_event, key.name)
-    )
+    remote, entry = one.plan.sides.remote, one.entry
+    is_edit = bool(entry.slot) and entry.kind in ("patch", "delete-occurrence")
+    if remote is None or not is_edit or fresh.etag == remote.record.etag:
+        return False
+    slot = date.fromisoformat(entry.slot)
+    if slot in item.cancelled:
+        return False
+    exception = exception_slots(decode_event(fresh.raw), bench.owner).get(slot)
+    if exception is None or entry.kind == "delete-occurrence":
+        return not _says_the_same(entry, item, slot)
+    try:
+        return decode_event(answer.body).etag != exception.etag
+    except msgspec.DecodeError:
+        return False
+
+
+def _says_the_same(entry: OutboxEntry, item: Item, slot: date) -> bool:
+    """Whether an occurrence says what was sent, be it by itself or as its series does."""
+    assert entry.expects is not None
+    names = {name for _, name in entry.keys}
+    if "cancelled" in names:
+        return False
+    there, wanted = effective(item, slot), effective(entry.expects, slot)
+    return all(field_meaning(there, name) == field_meaning(wanted, name) for name in names)
 
 
 def _without_news(item: Item, one: Leaving) -> Item:
@@ -373,7 +391,8 @@ async def settle_refused(bench: Bench, one: Leaving, answer: Answer, round_: Rou
     if answer.status in _MOVED and entry.kind != "create":
         # Someone else moved it: the next pull tells how, and the merge starts from there.
         await bench.store.commit(bench.key, [drop, *_ask_about(one)])
-        return True
+        # It names no version of the event, so that no news can make it pass: it waits for a poll.
+        return entry.kind != "attach"
     has_stash = entry.kind in ("create", "patch") and b"ical-stash" in entry.body
     if answer.status in _TOO_MUCH and has_stash:
         # How much a property may hold is not documented: without the stash the rest may pass.
@@ -388,7 +407,7 @@ async def settle_refused(bench: Bench, one: Leaving, answer: Answer, round_: Rou
     await bench.store.commit(
         bench.key, [drop, PutProblems(one.plan.uid, (*one.plan.problems, problem))]
     )
-    return False
+    return entry.kind == "attach"  # the next line is another file
 
 
 def row_of(answer: Answer) -> AttachmentRow | None:

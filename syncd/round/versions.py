@@ -41,7 +41,7 @@ def _is_taken(plan: ItemPlan, data: bytes) -> bool:
             return True
         case Merged(adopting=True) if known is None or not known.content:
             return False  # a file that was there before syncd is nobody's change
-        case Nothing() if not (plan.writes or plan.problems or plan.file):
+        case Nothing() if not (plan.writes or plan.problems or plan.file or plan.detached):
             # A rewrite that changes nothing of meaning; a file by itself has no other reader.
             return known is not None and known.local_only
         case _:

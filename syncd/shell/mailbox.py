@@ -376,12 +376,15 @@ class Mailbox:
         }
         going, looking = list(calendars), set(look_at)
         for number in range(most_rounds):
+            before = _work_in(reports)
             again = await self._one_pass(going, looking, reports, thorough=thorough and not number)
             going = [one for one in await self.calendars() if one.key in again]
             looking = {one.key for one in going}
             if not going:
                 break
-            if all(reports[one.key].waiting for one in going):
+            waiting = [reports[one.key].waiting > 0 for one in going]
+            # Who is going only because of one that waits has nothing to do meanwhile.
+            if all(waiting) or (any(waiting) and _work_in(reports) == before):
                 await self._clock.sleep(WAIT_FOR_DOUBT_S)
         return list(reports.values())
 
@@ -837,6 +840,13 @@ class Mailbox:
                 followed = uid in records and records[uid].graph_id is not None
                 found.setdefault(uid, {})[key] = followed
         return found
+
+
+def _work_in(reports: Mapping[CalendarKey, CalendarReport]) -> int:
+    """How much was written so far, on either side."""
+    counts = [one.counts for one in reports.values()]
+    files = sum(one.files_written + one.files_removed for one in counts)
+    return files + sum(one.created + one.updated + one.deleted + one.answered for one in counts)
 
 
 def _elsewhere(

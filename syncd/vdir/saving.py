@@ -143,20 +143,18 @@ def share_content(path: Path) -> None:
     Let a file that was just saved and one of the same bytes in a folder beside its own be one.
 
     Both are for reading only by then: a program that wrote into the one would write into the other.
-    Where two names for one file cannot be had, it stays a file of its own. Raises: DiskTrouble.
+    Where that cannot be had, it stays a file of its own.
     """
-    try:
+    with suppress(OSError):
         path.chmod(0o400)
         twin = _twin_of(path)
         if twin is not None:
             _take_over(path, twin)
-    except OSError as error:
-        raise DiskTrouble(f"{str(path)!r} cannot be kept: {error.strerror}") from error
 
 
 def _twin_of(path: Path) -> Path | None:
     mine = path.stat()
-    digest = _digest(path)
+    digest = _digest(path) or None
     for other in sorted(path.parent.parent.glob("*/*")):
         found = other.lstat()
         alike = stat.S_ISREG(found.st_mode) and found.st_size == mine.st_size
@@ -167,15 +165,16 @@ def _twin_of(path: Path) -> Path | None:
 
 
 def _digest(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+    """Of a file's bytes; b"" of one that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return b""
 
 
 def _take_over(path: Path, twin: Path) -> None:
     temp = path.with_name(f".syncd-{token_hex(8)}.part")
-    try:
-        os.link(twin, temp, follow_symlinks=False)
-    except OSError:
-        return  # not on this file system, or there are too many names of it already
+    os.link(twin, temp, follow_symlinks=False)
     os.chmod(temp, 0o400)
     os.replace(temp, path)

@@ -99,6 +99,17 @@ def _shown(new: NewAttachment | None) -> Attached:
     return Attached("id", "a.txt", "text/plain", 1, "https://example.org/", "", digest)
 
 
+def test_a_line_stays_where_nothing_can_take_its_place() -> None:
+    """The service gives no address that leads to the event: what it holds is here alone to be seen."""
+    part = component(own(b"x", "FILENAME=a.txt"))
+    [new] = new_attachments(part)
+    nowhere = Attached("id", "a.txt", "text/plain", 1, "", "", new.digest)
+
+    rewrite_attached(part, Event(when=DAY, subject="Lunch", attached=(nowhere,)), b"\r\n")
+
+    assert new_attachments(part) == (new,)
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_a_link_takes_the_place_of_the_line_that_it_was_made_from_alone(known: bool) -> None:
     mine, other = own(b"x", "FILENAME=a.txt"), own(b"y", "FILENAME=a.txt")

@@ -14,11 +14,11 @@ from syncd.core.state import DropOutbox
 from syncd.core.wire.exchange import Answer
 from syncd.ports import Answered
 from syncd.shell.config_model import MailPolicy
-from syncd.simulator.attachments import FileContent
+from syncd.simulator.attachments import FileContent, attachment_id
 from syncd.simulator.faults import FaultKind
 from tests.rounds.test_attached import MENU, WEEKLY, lines, lunch
 from tests.rounds.test_cut_short import kill_at_commit, killed
-from tests.rounds.test_outbox import odd
+from tests.rounds.test_outbox import LOST, odd
 from tests.rounds.world import World, ics, world
 
 SOUP = b"soup\n"
@@ -393,6 +393,176 @@ async def test_a_line_that_is_back_keeps_its_attachment(tmp_path: Path) -> None:
 
         assert w.requests("DELETE") == []
         assert there(w) == [("menu.txt", SOUP)]
+
+
+async def test_a_line_that_a_program_saves_again_takes_nothing_away(tmp_path: Path) -> None:
+    """An editor had the file open, and its own line has become one of ours meanwhile."""
+    async with world(tmp_path, delete_attachments=True) as w:
+        lunch(w)
+        await w.code()
+        bring_along(w, line())
+        opened = w.path("Lunch").read_bytes()
+        await w.code()
+        w.clock.advance(5)
+        w.path("Lunch").write_bytes(opened)
+        w.clear()
+
+        assert await w.code() == 0
+        assert await w.code() == 0
+
+        assert w.requests("DELETE") == []
+        assert there(w) == [("menu.txt", SOUP)]
+
+
+async def test_a_program_that_drops_what_makes_a_line_ours_takes_nothing_away(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, delete_attachments=True) as w:
+        lunch(w, MENU)
+        await w.code()
+        data = w.path("Lunch").read_bytes().replace(b"\r\n ", b"")
+        w.clock.advance(5)
+        w.path("Lunch").write_bytes(re.sub(rb";X-SYNCD-ATTACHMENT-ID=[^;:]*", b"", data))
+
+        assert await w.code() == 0
+
+        assert there(w) == [("menu.txt", SOUP)]
+
+
+async def test_many_lines_that_go_at_once_take_nothing_away(tmp_path: Path) -> None:
+    """That is a program that does not know such lines; a person is told."""
+    async with world(tmp_path, delete_attachments=True) as w:
+        lunch(w, *(replace(MENU, name=f"{number}.txt") for number in range(11)))
+        await w.code()
+        data = w.path("Lunch").read_bytes()
+        w.clock.advance(5)
+        w.path("Lunch").write_bytes(re.sub(rb"ATTACH;.*\r\n(?: .*\r\n)*", b"", data))
+
+        assert await w.code() == 0
+
+        assert len(there(w)) == 11
+        assert [one.code for one in await w.store.problems()] == ["many-detached"]
+
+
+async def test_what_was_taken_out_is_in_the_history(tmp_path: Path) -> None:
+    async with world(tmp_path, attachments="inline", delete_attachments=True) as w:
+        lunch(w, MENU)
+        await w.code()
+        [uid] = [one.uid for one in await w.store.all_items((await w.store.calendars())[0].key)]
+        take_out(w)
+
+        await w.code()
+
+        texts = [one.before for one in await w.store.history(uid, 20)]
+        assert any(b64encode(SOUP) in one.replace(b"\r\n ", b"") for one in texts)
+
+
+async def test_a_take_out_goes_though_the_list_has_news(tmp_path: Path) -> None:
+    """Our own writing of the lines that are there does not count as a person's."""
+    async with world(tmp_path, delete_attachments=True) as w:
+        identity = lunch(w, MENU)
+        await w.code()
+        take_out(w)
+        w.box.attach(identity, replace(MENU, name="new.txt"))
+
+        await w.code()
+        assert await w.code() == 0
+
+        assert [name for name, _ in there(w)] == ["new.txt"]
+        assert [";FILENAME=new.txt;" in one for one in lines(w, "Lunch")] == [True]
+
+
+# --- what the service may answer -----------------------------------------------------------------
+
+
+async def test_a_list_that_lags_is_asked_once_a_round(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        identity = lunch(w)
+        await w.code()
+        bring_along(w, line())
+        await w.code()
+        [item] = [one for one in w.box.items(w.calendar) if one.values["subject"] == "Lunch"]
+        w.box.detach(identity, attachment_id(identity, item.attachments[0].key))
+        w.clear()
+
+        await w.code()
+
+        assert sum("/attachments?" in one for one in w.requests("GET")) <= 2
+        w.clock.advance(130)
+        assert await w.code() == 0
+        assert lines(w, "Lunch") == []
+
+
+@pytest.mark.parametrize("status", [404, 409, 412, 423])
+async def test_what_would_be_answered_so_again_is_sent_once_a_sync(
+    tmp_path: Path, status: int
+) -> None:
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        lunch(w)
+        await w.code()
+        bring_along(w, line())
+        for _ in range(20):
+            remote.say("POST", "/attachments", Answered(Answer(status, {}, b"{}")))
+
+        await w.code()
+
+        assert len(remote.asked) == 1
+
+
+async def test_what_cannot_be_looked_up_is_asked_about(tmp_path: Path) -> None:
+    """The answer was lost, and the list is refused."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        lunch(w)
+        await w.code()
+        bring_along(w, line())
+        remote.say("POST", "/attachments", LOST, passed=True)
+        for _ in range(60):
+            remote.say("GET", "/attachments", Answer(403, {}, b"{}"))
+        await w.code()
+        w.clock.advance(121)
+
+        assert await w.code() == 4
+
+        [problem] = await w.store.problems()
+        assert problem.kind == "in-doubt"
+        remote.told.clear()
+        await w.decide(problem, "discarded")
+        assert await w.code() == 0
+        assert there(w) == [("menu.txt", SOUP)]
+
+
+async def test_a_line_in_a_file_whose_event_was_deleted_is_in_the_history(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        identity = lunch(w)
+        await w.code()
+        [uid] = [one.uid for one in await w.store.all_items((await w.store.calendars())[0].key)]
+        bring_along(w, line())
+        w.box.delete(identity)
+
+        await w.code()
+
+        texts = [one.before for one in await w.store.history(uid, 20)]
+        assert any(line().encode() in one.replace(b"\r\n ", b"") for one in texts)
+
+
+async def test_seven_files_of_one_name_are_seven(tmp_path: Path) -> None:
+    """The answer to the last one is lost."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        lunch(w)
+        await w.code()
+        bring_along(w, *(line(b"%d\n" % number) for number in range(6)))
+        await w.code()
+        bring_along(w, line(b"6\n"))
+        remote.say("POST", "/attachments", LOST, passed=True)
+
+        await w.code()
+        w.clock.advance(130)
+        assert await w.code() == 0
+
+        assert sorted(data for _, data in there(w)) == [b"%d\n" % number for number in range(7)]
 
 
 # --- files that move -----------------------------------------------------------------------------

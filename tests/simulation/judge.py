@@ -246,16 +246,8 @@ class _Judge:
             return
         # Who saves over a file what they read before takes lines of ours out of it: they come back
         # with the next write.
-        if (here - there) or (there != here and not self._is_saved_over(thing)):
+        if (here - there) or (there != here and not thing.saved_over):
             self.say(thing.number, f"{dict(there)} hang on it, {dict(here)} in its file")
-
-    def _is_saved_over(self, thing: Thing) -> bool:
-        return any(
-            one.stale
-            for key, writes in self.model.writes.items()
-            if key.item == thing.number
-            for one in writes
-        )
 
     def _writes(self, thing: Thing, key: Key, writes: list[Write], listed: list[Problem]) -> None:
         shown = {side.values.get(key, "") for side in (self.remote, self.local)}

@@ -51,7 +51,7 @@ class Thing:
     `unsettled`: it was deleted before the one who made it knew that it was there. `whole_day`: it
     has dates, not times. `invited_at`: how many requests there had been when somebody was invited
     while syncd was at work and the service compared no versions. `attached`: something was hung on
-    it in Outlook, which follows no file.
+    it in Outlook, which follows no file. `saved_over`: a program saved what it had read before.
     """
 
     number: int
@@ -74,6 +74,7 @@ class Thing:
     whole_day: bool = False
     invited_at: list[int] = field(default_factory=list)
     attached: bool = False
+    saved_over: bool = False
 
 
 @dataclass(slots=True)

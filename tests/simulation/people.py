@@ -485,6 +485,7 @@ class People:
                 thing.reshaped |= bool(other.slot) or other.field in ("start", "rule")
         self._write(step, key, value, was[key])
         text.set(_NAMES[name], value)
+        thing.saved_over = True
         return self._save(here, (now[0], now[1], text), thing)
 
     def _local_away(self, step: Step, here: Installation) -> bool:

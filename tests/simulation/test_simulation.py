@@ -717,3 +717,26 @@ def test_a_file_that_moves_between_the_looks_after_a_lost_state_has_one_event() 
             Step(39, "here", "forget", 7, 292),
             Step(41, "here", "sync", 0, 3, (Hook(at, Step(42, "here", "move", 16, 987)),)),
         )
+
+
+def test_a_day_that_is_edited_in_outlook_right_after_its_answer_has_that() -> None:
+    """What was read again is not what the write came to."""
+    for at in range(36, 52):
+        _well(
+            Step(32, "here", "create", 32, 420),
+            Step(41, "here", "sync"),
+            Step(44, "here", "slot", 32, 363),
+            Step(45, "here", "sync", 0, 0, (Hook(at, Step(46, "remote", "slot", 32, 363)),)),
+        )
+
+
+def test_the_time_of_a_series_waits_while_a_person_is_asked_about_a_day() -> None:
+    """With its exceptions the service would drop the version that is to be asked about."""
+    _well(
+        Step(1, "remote", "create", 1, 624),
+        Step(8, "here", "sync", extra=2),
+        Step(9, "remote", "slot", 1, 958),
+        Step(10, "here", "start", 1, 50),
+        Step(14, "here", "slot", 1, 130),
+        settings={"conflict": "ask"},
+    )

@@ -12,13 +12,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from syncd.core.decide import Present, Sides
-from syncd.core.event import MASTER, FieldKey
+from syncd.core.event import MASTER, Attached, FieldKey
 from syncd.core.plan.values import Desk, ItemPlan, Write, unless_refused
 from syncd.core.wire.dialects.graph_attachments import DIRECT_BYTES, LARGEST_BYTES
 from syncd.core.wire.ics_attach import NewAttachment
 from syncd.core.wire.ics_read import FileItem, read
 
-__all__ = ["attaches_first", "brings_along", "with_attachments"]
+__all__ = ["attaches_first", "brings_along", "leaves_attachments", "with_attachments"]
 
 
 def brings_along(sides: Sides, desk: Desk) -> list[NewAttachment]:
@@ -34,7 +34,7 @@ def _new(sides: Sides, desk: Desk) -> list[NewAttachment]:
         return list(local.file.attachments)
     if remote.event.is_organizer is False:
         return []  # on somebody else's meeting it would be seen by nobody else
-    there = {one.digest for one in remote.item.master.attached}
+    there = {one.digest for one in remote.event.attachments or ()}
     return [one for one in local.file.attachments if one.digest not in there]
 
 
@@ -57,7 +57,7 @@ def with_attachments(plan: ItemPlan, desk: Desk) -> ItemPlan:
     if plan.file is not None and plan.after_file is not None:
         # The file goes first: it is read again at once, and what it brings along goes then.
         after = replace(plan.after_file, fingerprint=None)
-        return replace(plan, file=replace(plan.file, unread=True), after_file=after)
+        return replace(plan, file=replace(plan.file, again=True), after_file=after)
     if plan.record is not None:
         plan = replace(plan, record=replace(plan.record, fingerprint=None))
     return plan if plan.writes else replace(plan, writes=attaching.writes)
@@ -96,8 +96,24 @@ def _with_large(plan: ItemPlan, desk: Desk) -> ItemPlan:
     return replace(plan, problems=(*plan.problems, *problems))
 
 
-def _taken_out(sides: Sides, desk: Desk) -> tuple[str, ...]:
-    """The ids of those whose lines were in the file before, and are not by now."""
+def leaves_attachments(sides: Sides, desk: Desk) -> bool:
+    """Whether something hangs on an event that its file does not bring along where it goes."""
+    remote, known = sides.remote, sides.known
+    assert remote is not None
+    if remote.event.attachments is None:
+        return bool(remote.event.has_attachments)
+    file = read(known.content, desk.owner, known.base_local) if known is not None else None
+    brought = {one.digest for one in file.attachments} if isinstance(file, FileItem) else set()
+    return any(one.digest not in brought for one in remote.event.attachments)
+
+
+def _taken_out(sides: Sides, desk: Desk) -> tuple[Attached, ...]:
+    """
+    Those whose lines were in the file before, and are not by now.
+
+    As many lines have to be gone: a program that drops what tells that a line is ours, or saves the
+    line that one of ours has taken the place of, has taken nothing out.
+    """
     local, remote, known = sides.local, sides.remote, sides.known
     if not (desk.detaches and desk.may_write and desk.attaches):
         return ()
@@ -108,5 +124,7 @@ def _taken_out(sides: Sides, desk: Desk) -> tuple[str, ...]:
     before = read(known.content, desk.owner, known.base_local)
     if not isinstance(before, FileItem):
         return ()
-    there = {one.id for one in remote.item.master.attached}
-    return tuple(sorted((before.attached_ids - local.file.attached_ids) & there))
+    gone = before.attached_ids - local.file.attached_ids
+    if before.attach_lines - local.file.attach_lines < len(gone):
+        return ()
+    return tuple(one for one in remote.item.master.attached if one.id in gone)

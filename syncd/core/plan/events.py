@@ -18,7 +18,7 @@ from syncd.core.ids import (
     ProblemId,
 )
 from syncd.core.mail import Mailing, deletion
-from syncd.core.plan.attaching import brings_along
+from syncd.core.plan.attaching import brings_along, leaves_attachments
 from syncd.core.plan.files import held_problems, make_file, restored_file
 from syncd.core.plan.mailing import mail_problem, mail_stands
 from syncd.core.plan.stash import stash_to_create
@@ -175,7 +175,7 @@ def delete_event(sides: Sides, decision: Decision, desk: Desk) -> ItemPlan:
         return restored_file(sides, desk, f"the file is back: {desk.why_not}")
     if sides.uid in desk.moving and sides.remote.event.has_others:
         return ItemPlan(sides.uid, decision, sides, sides.known)
-    if sides.uid in desk.moving and sides.remote.event.has_attachments:
+    if sides.uid in desk.moving and leaves_attachments(sides, desk):
         back = restored_file(sides, desk, "the file is back: what hangs on its event stays there")
         return replace(back, decision=decision)  # no edit, which would follow the file
     mailing = deletion(sides.remote.event, desk.owner)

@@ -155,9 +155,9 @@ def delete_file(sides: Sides, decision: Decision) -> ItemPlan:
     known = sides.known
     assert known is not None
     assert known.file is not None
-    expect = known.fingerprint
+    expect, lost = known.fingerprint, known.content
     if isinstance(sides.local, Present):
-        expect = sides.local.fingerprint
+        expect, lost = sides.local.fingerprint, sides.local.data
     return ItemPlan(
         sides.uid,
         decision,
@@ -165,7 +165,7 @@ def delete_file(sides: Sides, decision: Decision) -> ItemPlan:
         known,
         FileJob(known.file, None, expect),
         None,
-        lost=known.content,
+        lost=lost,
         keep_todo=True,
     )
 

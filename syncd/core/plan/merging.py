@@ -76,6 +76,7 @@ def merge_item(sides: Sides, decision: Merged, desk: Desk) -> ItemPlan:
     problems += more
     merge, more = _with_guessed_zone(merge, sides, desk)
     problems += more
+    merge = _with_asked_days(merge)
     if decision.adopting and any(one.kind == "conflict" and one.needs_person for one in problems):
         # Without a base, what waits for a person must not count as an edit of the file.
         waiting = replace(known, graph_id=sides.remote.record.graph_id)
@@ -132,6 +133,20 @@ def _with_guessed_zone(merge: Merge, sides: Sides, desk: Desk) -> tuple[Merge, l
         fields=tuple(sorted(key.name for key in held)),
     )
     return replace(merge, push=merge.push - held), [problem]
+
+
+def _with_asked_days(merge: Merge) -> Merge:
+    """
+    A series' time or rule waits while a person is asked about one of its days: the service would
+    drop its version of that day.
+    """
+    settled = merge.push | merge.pull
+    disputed = (one.conflict.key for one in merge.conflicts)
+    asked = any(key.slot and key not in settled for key in disputed)
+    shape = {FieldKey(MASTER, name) for name in ("when", "recurrence")} & merge.push
+    if not (asked and shape):
+        return merge
+    return replace(merge, push=frozenset(key for key in merge.push - shape if not key.slot))
 
 
 def _is_held(key: FieldKey, holds: Iterable[Hold]) -> bool:
@@ -231,7 +246,10 @@ def _with_rival(
     the list has the last of a field alone.
     """
     local, remote = plan.sides.local, plan.sides.remote
-    keys &= {key for write in plan.writes for key in write.keys}
+    written = {key for write in plan.writes for key in write.keys}
+    shaped = any(write.reshapes for write in plan.writes)
+    # With its time or rule a series loses what the service had of its days.
+    keys = frozenset(key for key in keys if key in written or (shaped and key.slot))
     if not keys or not isinstance(local, Present) or remote is None:
         return plan
     if FieldKey(MASTER, "recurrence") in keys:

@@ -16,7 +16,7 @@ from syncd.core.decide import (
     Present,
     Sides,
 )
-from syncd.core.event import MASTER, FieldKey, Item
+from syncd.core.event import MASTER, Attached, FieldKey, Item
 from syncd.core.ids import (
     AccountName,
     CalendarId,
@@ -58,12 +58,14 @@ class FileJob:
     What happens to the item's file: `data` None removes it; `expect` is what it holds now.
 
     `unread`: what is written are a person's words, which the next look has to read as such.
+    `again`: what it says beside is still to be sent, in the next round.
     """
 
     name: FileName
     data: bytes | None
     expect: str | None
     unread: bool = False
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,8 @@ class ItemPlan:
 
     `record` is kept at once (None: there is none any more); `after_file` once the file work is
     done. `lost` are texts that a decision put aside: they go to the history first. `rival` is the
-    file as the service's values would have it, which a person turned down. `detached` are ids of
-    attachments whose lines a person took out of the file.
+    file as the service's values would have it, which a person turned down. `detached` is what
+    a person took the lines of out of the file.
     """
 
     uid: Uid
@@ -112,7 +114,7 @@ class ItemPlan:
     used_verdicts: tuple[ProblemId, ...] = ()
     keep_todo: bool = False
     rival: bytes = b""
-    detached: tuple[str, ...] = ()
+    detached: tuple[Attached, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from syncd.core.wire.ics_edit import insert_after, remove_parts
 __all__ = [
     "ATTACHMENT_ID",
     "NewAttachment",
+    "attach_lines",
     "attached_ids",
     "attached_texts",
     "attachment_digest",
@@ -98,13 +99,18 @@ def attached_ids(component: Component) -> frozenset[str]:
     return frozenset(param(line, ATTACHMENT_ID) for line in _minted(component))
 
 
+def attach_lines(component: Component) -> int:
+    """How many ATTACH lines there are, whosever they are."""
+    return len(component.lines("ATTACH"))
+
+
 def rewrite_attached(component: Component, event: Event, eol: bytes) -> None:
     """
     Put lines of ours for those that are there, also in the place of the lines that they were made
     from, and leave every other ATTACH line alone.
     """
     minted, texts = _minted(component), attached_texts(event)
-    known = {one.digest for one in event.attached if one.digest}
+    known = {one.digest for one in event.attached if one.digest and _text(one)}
     sent = [line for line, new in _own(component) if new.digest in known] if known else []
     if [line_text(line) for line in minted] == texts and not sent:
         return

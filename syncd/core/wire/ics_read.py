@@ -51,7 +51,7 @@ from syncd.core.pattern import overlap
 from syncd.core.recurrence import Inexpressible, Recurrence, from_rrule, occurs_on, to_rrule
 from syncd.core.wire.holds import Hold, hold
 from syncd.core.wire.ics_alarms import read_reminder
-from syncd.core.wire.ics_attach import NewAttachment, attached_ids, new_attachments
+from syncd.core.wire.ics_attach import NewAttachment, attach_lines, attached_ids, new_attachments
 from syncd.core.wire.ics_geo import read_geo
 from syncd.core.wire.ics_html import Text, read_text
 from syncd.core.wire.ics_people import People, read_comment, read_people, response_silenced
@@ -139,7 +139,7 @@ class FileItem:
     `html` are HTML forms that say the same as the text, by slot; `by_html`: such a form was
     edited, and the text follows it. `stash` is what Graph has no field for. `comments` are what
     the owner may have written to go with an answer, by slot. `attachments` are files that it brings
-    along, `attached_ids` those of the service that it names.
+    along, `attached_ids` those of the service that it names, of all its `attach_lines`.
     """
 
     uid: Uid
@@ -153,6 +153,7 @@ class FileItem:
     comments: Mapping[str, str] = field(default_factory=dict)
     attachments: tuple[NewAttachment, ...] = ()
     attached_ids: frozenset[str] = frozenset()
+    attach_lines: int = 0
 
 
 MOST_UID_CHARACTERS = 10_000
@@ -355,6 +356,7 @@ class _Reader:
             comments=self.comments,
             attachments=new_attachments(component),
             attached_ids=attached_ids(component),
+            attach_lines=attach_lines(component),
         )
 
     def _stash(self, item: Item) -> str:

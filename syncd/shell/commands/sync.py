@@ -218,6 +218,7 @@ def _steps(plan: ItemPlan) -> list[_Step]:
     """What would be done about one item."""
     item = _summary(plan)
     steps = [(_written(write), "service", item, _mails(write)) for write in plan.writes]
+    steps += [(f"detach {one.name}", "service", item, "") for one in plan.detached]
     if plan.file is not None:
         what = "remove file" if plan.file.data is None else "write file"
         steps.append((what, str(plan.file.name), item, ""))

@@ -168,7 +168,9 @@ async def _reconcile(
         pushed = await push(bench, later, round_)
         report.again |= pushed.again
         report.trouble = pushed.trouble
-    if not local.in_flight:
+    if local.in_flight:
+        report.again = True  # by the next look it is somewhere, or was deleted
+    else:
         await _end_of_linking(bench, report, problems)
 
 

@@ -87,7 +87,8 @@ def _with_large(plan: ItemPlan, desk: Desk) -> ItemPlan:
             "large-attachment",
             plan.sides,
             reason=f"{one.name!r} is too large to be sent out of the file",
-            hint=f"`syncd attach UID add FILE` takes up to {LARGEST_BYTES // 2**20} MB.",
+            hint=f"`syncd attach UID add FILE` takes up to {LARGEST_BYTES // 2**20} MB;"
+            " take the line out then.",
             slot=one.digest,
             line=one.line,
         )

@@ -261,8 +261,10 @@ def _merged(
 ) -> Decision:
     times = _times(sides, remote)
     found = merge(base_local, base_remote, local, remote.item, policy, times)
-    # A line of ours that is gone comes back with the next write; one for what is gone goes at once.
-    if _named(sides.local) - _attached(remote.event, _named(sides.local)):
+    # A line of ours that is gone comes back with the next write; one for what is gone goes at once,
+    # and so does a line of the file's own that one of ours stands for.
+    gone = _named(sides.local) - _attached(remote.event, _named(sides.local))
+    if gone or _brings_again(sides.local, remote.event):
         found = replace(found, pull=found.pull | _ATTACHED)
     if not (found.push or found.pull or found.agreed or found.conflicts):
         return Nothing()
@@ -275,6 +277,12 @@ _ATTACHED = frozenset({FieldKey(MASTER, "attached")})
 def _named(local: Local) -> frozenset[str]:
     """The ids of attachments that a file has lines for."""
     return local.file.attached_ids if isinstance(local, Present) else frozenset()
+
+
+def _brings_again(local: Local, event: RemoteEvent) -> bool:
+    """Whether a file brings along what was sent from it before: a program saved an older text."""
+    new = local.file.attachments if isinstance(local, Present) else ()
+    return not {one.digest for one in new}.isdisjoint(one.digest for one in event.attachments or ())
 
 
 def _attached(event: RemoteEvent, unknown: frozenset[str]) -> frozenset[str]:

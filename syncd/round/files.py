@@ -165,7 +165,8 @@ def _taken_back(plan: ItemPlan) -> list[Change]:
 
 
 def _forgotten_stat(plan: ItemPlan) -> list[Change]:
-    record: ItemRecord | None = plan.sides.known
+    # As this round read it, and not as it was before: a write of it may be on its way.
+    record: ItemRecord | None = plan.record
     if record is None:
         return []
     return [PutItem(replace(record, fingerprint=None, stat=None))]

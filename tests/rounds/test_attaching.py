@@ -617,3 +617,22 @@ async def test_what_was_attached_while_the_state_was_lost_has_its_line(tmp_path:
         assert await w.code() == 0
 
         assert [";FILENAME=menu.txt" in one for one in lines(w, "Lunch")] == [True]
+
+
+async def test_a_line_that_an_old_text_brings_back_gives_way_to_the_link_again(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as w:
+        lunch(w)
+        await w.code()
+        bring_along(w, line())
+        opened = w.path("Lunch").read_bytes()
+        await w.code()
+        w.clock.advance(5)
+        w.path("Lunch").write_bytes(opened.replace(b"SUMMARY:Lunch", b"SUMMARY:Soup"))
+
+        assert await w.code() == 0
+        assert await w.code() == 0
+
+        assert there(w, "Soup") == [("menu.txt", SOUP)]
+        assert ["X-SYNCD-ATTACHMENT-ID=" in one for one in lines(w, "Soup")] == [True]

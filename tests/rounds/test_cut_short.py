@@ -239,3 +239,29 @@ async def test_what_is_taken_back_while_syncd_is_dead_is_taken_back_in_the_file_
 
         assert w.subjects() == ["Old"]
         assert [one.values["subject"] for one in w.box.items(w.calendar)] == ["Old"]
+
+
+async def test_a_file_that_is_removed_as_it_would_be_written_comes_back_with_its_last_edit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its edit is on its way to the service: the file that comes back is not the one before it."""
+    async with world(tmp_path) as w:
+        made = w.box.create(w.calendar, event("A", *AT))
+        await w.code()
+        work = VdirFolder.work
+
+        async def removed_before(self: VdirFolder, jobs: Sequence[FileWork]) -> list[FileOutcome]:
+            monkeypatch.setattr(VdirFolder, "work", work)
+            w.path("B").unlink()
+            return await work(self, jobs)
+
+        w.edit("A", b"SUMMARY:A", b"SUMMARY:B")
+        w.box.patch(made.id, {"location": {"displayName": "Hall"}})
+        monkeypatch.setattr(VdirFolder, "work", removed_before)
+
+        await w.code()
+        await w.code()
+
+        assert w.subjects() == ["B"]
+        assert "LOCATION:Hall" in w.text("B")
+        assert w.bodies("PATCH") == [{"subject": "B"}]

@@ -238,7 +238,7 @@ class _Judge:
         here = self.local.attached.get(thing.number, Counter())
         twice = [name for name, count in there.items() if count > 1]
         once = len(self.remote.places.get(thing.number, ())) == 1
-        if twice and once and not (thing.movers or thing.twins):
+        if twice and once and not (thing.movers or thing.twins or thing.resent):
             self.say(thing.number, f"{twice} hang on it more than once")
         if listed or thing.loose or self._is_one_way(thing) or self._beyond(thing):
             return

@@ -52,6 +52,7 @@ class Thing:
     has dates, not times. `invited_at`: how many requests there had been when somebody was invited
     while syncd was at work and the service compared no versions. `attached`: something was hung on
     it in Outlook, which follows no file. `saved_over`: a program saved what it had read before.
+    `resent`: the state was lost while its file brought something along.
     """
 
     number: int
@@ -75,6 +76,7 @@ class Thing:
     invited_at: list[int] = field(default_factory=list)
     attached: bool = False
     saved_over: bool = False
+    resent: bool = False
 
 
 @dataclass(slots=True)

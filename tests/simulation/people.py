@@ -511,6 +511,9 @@ class People:
             thing.was_deleted = thing.unsettled = thing.reshaped = True
             thing.loose |= bool(thing.movers)
             thing.twins |= bool(thing.movers)
+            place = self._found(Step(0, here.name, "", thing.number), here)
+            # Only the state knew that it was sent, and a copy that lags does not show it yet.
+            thing.resent |= place is not None and b"VALUE=BINARY" in place[2]
         return True
 
     # --- a person in Outlook -------------------------------------------------------------------

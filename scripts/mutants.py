@@ -64,14 +64,17 @@ _ROUNDS = (
     "tests/rounds/test_properties.py",
 )
 
+_ATTACHED = ("tests/rounds/test_attaching.py", "tests/rounds/test_attached.py")
+
 TESTS: Mapping[str, tuple[str, ...]] = {
     "core/guard.py": _SMALL,
     "core/mail.py": (*_SMALL, *_CORE),
     "core/delta.py": _SMALL,
     "core/merge.py": _CORE,
-    "core/decide.py": _CORE,
-    "core/plan": (*_SMALL, *_CORE),
-    "round/asked.py": ("tests/rounds/test_asked.py",),
+    "core/decide.py": (*_CORE, *_ATTACHED),
+    "core/plan": (*_SMALL, *_CORE, *_ATTACHED),
+    "round/asked.py": ("tests/rounds/test_asked.py", *_ATTACHED),
+    "round/attached.py": _ATTACHED,
     "round/in_doubt.py": (
         *("tests/rounds/test_in_doubt.py", "tests/rounds/test_asked.py"),
         *_ROUNDS,

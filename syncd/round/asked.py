@@ -79,8 +79,8 @@ async def take_out(bench: Bench, plans: Sequence[ItemPlan]) -> list[Change]:
     for one in wishes:
         counted = Uid(f"{one.uid} {one.action}")
         changes.append(CountDeletion("local", counted, now))
-        if one.graph_id is not None:
-            changes += await detached_changes(bench, one.graph_id, one.action)
+        assert one.graph_id is not None
+        changes += await detached_changes(bench, one.graph_id, one.action)
     return changes
 
 
@@ -105,17 +105,19 @@ async def _taken_back(bench: Bench, plans: Sequence[ItemPlan]) -> list[Change]:
 
 def _asked_anew(entry: OutboxEntry) -> list[Change]:
     """Its list is asked for: what was taken for gone is there."""
-    return [PutDoubt(Doubt(entry.graph_id, "attached"))] if entry.graph_id is not None else []
+    assert entry.graph_id is not None
+    return [PutDoubt(Doubt(entry.graph_id, "attached"))]
 
 
 def _detaching(bench: Bench, plan: ItemPlan, attachment: str) -> OutboxEntry:
     remote = plan.sides.remote
+    assert remote is not None
     return OutboxEntry(
         0,
         plan.uid,
         "detach",
         "",
-        remote.record.graph_id if remote is not None else None,
+        remote.record.graph_id,
         attachment,
         b"",
         None,

@@ -332,14 +332,14 @@ def _moved_on(bench: Bench, one: Leaving, answer: Answer, item: Item, fresh: Rem
     yet what was sent.
     """
     remote, entry = one.plan.sides.remote, one.entry
-    is_edit = bool(entry.slot) and entry.kind in ("patch", "delete-occurrence")
-    if remote is None or not is_edit or fresh.etag == remote.record.etag:
+    assert remote is not None
+    if not entry.slot or entry.kind != "patch" or fresh.etag == remote.record.etag:
         return False
     slot = date.fromisoformat(entry.slot)
     if slot in item.cancelled:
         return False
     exception = exception_slots(decode_event(fresh.raw), bench.owner).get(slot)
-    if exception is None or entry.kind == "delete-occurrence":
+    if exception is None:
         return not _says_the_same(entry, item, slot)
     try:
         return decode_event(answer.body).etag != exception.etag
@@ -351,8 +351,6 @@ def _says_the_same(entry: OutboxEntry, item: Item, slot: date) -> bool:
     """Whether an occurrence says what was sent, be it by itself or as its series does."""
     assert entry.expects is not None
     names = {name for _, name in entry.keys}
-    if "cancelled" in names:
-        return False
     there, wanted = effective(item, slot), effective(entry.expects, slot)
     return all(field_meaning(there, name) == field_meaning(wanted, name) for name in names)
 

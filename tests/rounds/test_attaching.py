@@ -362,7 +362,7 @@ async def test_what_is_taken_out_without_a_network_goes_later(tmp_path: Path) ->
         take_out(w)
         w.patience_s = 1.0
         await w.open_mailbox()
-        w.server.faults.script(FaultKind.UNAVAILABLE, times=50)
+        w.server.faults.script(FaultKind.UNAVAILABLE, path="calendarView", times=50)
         await w.code()
         assert there(w) != []
         w.server.faults.clear()
@@ -381,7 +381,7 @@ async def test_a_line_that_is_back_keeps_its_attachment(tmp_path: Path) -> None:
         out = take_out(w)
         w.patience_s = 1.0
         await w.open_mailbox()
-        w.server.faults.script(FaultKind.UNAVAILABLE, times=50)
+        w.server.faults.script(FaultKind.UNAVAILABLE, path="calendarView", times=50)
         await w.code()
         w.edit("Lunch", b"SUMMARY:", out + b"SUMMARY:")
         w.server.faults.clear()
@@ -472,6 +472,41 @@ async def test_a_take_out_goes_though_the_list_has_news(tmp_path: Path) -> None:
         assert [";FILENAME=new.txt;" in one for one in lines(w, "Lunch")] == [True]
 
 
+async def test_what_was_taken_out_stays_there_once_the_configuration_says_so(
+    tmp_path: Path,
+) -> None:
+    """The wish waited for the network meanwhile."""
+    async with world(tmp_path, delete_attachments=True) as w:
+        lunch(w, MENU)
+        await w.code()
+        take_out(w)
+        w.patience_s = 1.0
+        await w.open_mailbox()
+        w.server.faults.script(FaultKind.UNAVAILABLE, path="calendarView", times=50)
+        await w.code()
+        w.server.faults.clear()
+        w.settings = replace(w.settings, delete_attachments=False)
+        w.clock.advance(600)
+
+        assert await w.code(fresh=True) == 0
+
+        assert there(w) == [("menu.txt", SOUP)]
+
+
+async def test_what_hangs_on_somebody_elses_meeting_is_not_taken_away(tmp_path: Path) -> None:
+    async with world(tmp_path, delete_attachments=True) as w:
+        w.receive("Lunch", *AT)
+        [item] = w.box.items(w.calendar)
+        w.box.attach(item.default_id, MENU)
+        await w.code()
+        take_out(w)
+        w.clear()
+
+        assert await w.code() == 0
+
+        assert (w.writes(), there(w)) == ([], [("menu.txt", SOUP)])
+
+
 # --- what the service may answer -----------------------------------------------------------------
 
 
@@ -533,6 +568,61 @@ async def test_what_cannot_be_looked_up_is_asked_about(tmp_path: Path) -> None:
         assert there(w) == [("menu.txt", SOUP)]
 
 
+async def test_what_a_person_has_sent_again_is_looked_for_first(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        lunch(w)
+        await w.code()
+        bring_along(w, line())
+        remote.say("POST", "/attachments", LOST, passed=True)
+        for _ in range(60):
+            remote.say("GET", "/attachments", Answer(403, {}, b"{}"))
+        await w.code()
+        w.clock.advance(121)
+        await w.code()
+        [problem] = await w.store.problems()
+        await w.decide(problem, "approved")
+        remote.told.clear()
+        remote.say("GET", "/attachments", Answer(403, {}, b"{}"))
+
+        await w.code()
+        assert await w.code() == 0
+
+        assert there(w) == [("menu.txt", SOUP)]
+        assert await w.store.problems() == []
+
+
+async def test_an_answer_that_names_no_attachment_has_it_looked_for(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        lunch(w)
+        await w.code()
+        bring_along(w, line())
+        remote.say("POST", "/attachments", Answered(Answer(201, {}, b"{}")), passed=True)
+
+        await w.code()
+        assert await w.code() == 0
+
+        assert there(w) == [("menu.txt", SOUP)]
+        assert ["X-SYNCD-ATTACHMENT-ID=" in one for one in lines(w, "Lunch")] == [True]
+
+
+async def test_what_was_in_doubt_goes_with_its_event(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        identity = lunch(w)
+        await w.code()
+        bring_along(w, line())
+        remote.say("POST", "/attachments", LOST, then=lambda: w.box.delete(identity))
+
+        await w.code()
+        w.clock.advance(600)
+        await w.code()
+
+        [calendar] = await w.store.calendars()
+        assert await w.store.outbox(calendar.key) == []
+
+
 async def test_a_line_in_a_file_whose_event_was_deleted_is_in_the_history(tmp_path: Path) -> None:
     async with world(tmp_path) as w:
         identity = lunch(w)
@@ -585,6 +675,53 @@ async def test_what_hangs_on_an_event_is_not_lost_when_its_file_moves(
         await w.code()
 
         assert there(w) == [("menu.txt", SOUP)]
+
+
+async def test_a_file_that_brings_it_along_takes_its_attachment_to_another_calendar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was attached, and a kill kept its line from giving way."""
+
+    def is_settled(changes: Any) -> bool:
+        return any(isinstance(one, DropOutbox) for one in changes)
+
+    async with world(tmp_path) as w:
+        lunch(w)
+        w.box.folders.add("Other")
+        await w.code()
+        bring_along(w, line())
+        kill_at_commit(monkeypatch, is_settled)
+        await killed(w)
+        other = w.root / "export" / "work" / w.folders()["Other"]
+        path = w.path("Lunch")
+        path.rename(other / path.name)
+
+        await w.code()
+        assert await w.code() == 0
+
+        [calendar] = [one for one in await w.store.calendars() if one.name == "Other"]
+        [item] = w.box.items(calendar.id)
+        assert [one.draft.name for one in item.attachments] == ["menu.txt"]
+        assert list(w.box.items(w.calendar)) == []
+
+
+async def test_what_is_attached_in_outlook_as_its_file_moves_keeps_the_event(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as w:
+        identity = lunch(w)
+        w.box.folders.add("Other")
+        await w.code()
+        other = w.root / "export" / "work" / w.folders()["Other"]
+        path = w.path("Lunch")
+        path.rename(other / path.name)
+        w.box.attach(identity, MENU)
+
+        await w.code()
+        await w.code()
+
+        assert there(w) == [("menu.txt", SOUP)]
+        assert [";FILENAME=menu.txt" in one for one in lines(w, "Lunch")] == [True]
 
 
 # --- events that are made anew, states that are lost ---------------------------------------------

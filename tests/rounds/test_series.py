@@ -10,8 +10,11 @@ import icalendar
 import pytest
 import recurring_ical_events
 
+from syncd.core.wire.exchange import Answer
+from syncd.ports import Answered
 from syncd.shell.config_model import MailPolicy
 from syncd.simulator.switches import Switches
+from tests.rounds.test_outbox import odd
 from tests.rounds.world import World, event, ics, world
 
 WEEKLY = {
@@ -443,3 +446,95 @@ async def test_an_occurrence_edited_while_its_series_ends_is_in_the_history(tmp_
         kept = [one.before + one.after for one in await w.store.history(None, 100)]
         assert any(b"LOCATION:Room 7" in one and b"RRULE" in one for one in kept)
         assert {one.code for one in await w.store.problems()} == {"both-changed"}
+
+
+DAY = "2026-03-12"
+TALK = (
+    b"BEGIN:VEVENT\r\nUID:%b\r\nRECURRENCE-ID;TZID=Europe/Berlin:20260312T100000\r\n"
+    b"DTSTART;TZID=Europe/Berlin:20260312T100000\r\nDTEND;TZID=Europe/Berlin:20260312T110000\r\n"
+    b"SUMMARY:Talk\r\nEND:VEVENT\r\nEND:VCALENDAR"
+)
+THURSDAYS = {
+    "pattern": {"type": "weekly", "interval": 1, "daysOfWeek": ["thursday"]},
+    "range": {"type": "numbered", "startDate": "2026-03-05", "numberOfOccurrences": 4},
+}
+FIVE = THURSDAYS | {
+    "range": {"type": "numbered", "startDate": "2026-03-05", "numberOfOccurrences": 5}
+}
+
+
+@pytest.mark.parametrize("by", ["edit", "rule", "delete", "nobody"])
+async def test_what_becomes_of_a_day_right_after_its_answer_is_news(
+    tmp_path: Path, by: str
+) -> None:
+    """Before the series is read again somebody else has changed that day."""
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        body = event("Plan", "2026-03-05T10:00:00", "2026-03-05T11:00:00", recurrence=THURSDAYS)
+        made = w.box.create(w.calendar, body)
+        await w.code()
+        acts: dict[str, Any] = {
+            "edit": lambda: w.box.patch(occurrence(w, DAY).id, {"subject": "Theirs"}),
+            "rule": lambda: w.box.patch(made.id, {"recurrence": FIVE}),
+            "delete": lambda: w.box.delete(occurrence(w, DAY).id),
+            "nobody": lambda: None,
+        }
+        data = w.path("Plan").read_bytes()
+        uid = data.partition(b"UID:")[2].replace(b"\r\n ", b"").partition(b"\r\n")[0]
+        w.clock.advance(5)
+        w.path("Plan").write_bytes(data.replace(b"END:VCALENDAR", TALK % uid))
+        remote.say("PATCH", "/events", None, passed=True, then=acts[by])
+
+        await w.code()
+        assert await w.code() == 0
+
+        text = w.path("Plan").read_bytes().replace(b"\r\n ", b"")
+        shown = {"edit": b"SUMMARY:Theirs", "nobody": b"SUMMARY:Talk", "delete": b"EXDATE"}
+        assert (b"SUMMARY:Talk" in text) == (by == "nobody")
+        assert shown.get(by, b"SUMMARY:Plan") in text
+
+
+async def test_an_answer_that_cannot_be_read_leaves_what_was_read_again(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        remote = await odd(w)
+        body = event("Plan", "2026-03-05T10:00:00", "2026-03-05T11:00:00", recurrence=THURSDAYS)
+        w.box.create(w.calendar, body)
+        await w.code()
+        data = w.path("Plan").read_bytes()
+        uid = data.partition(b"UID:")[2].replace(b"\r\n ", b"").partition(b"\r\n")[0]
+        w.clock.advance(5)
+        w.path("Plan").write_bytes(data.replace(b"END:VCALENDAR", TALK % uid))
+        remote.say("PATCH", "/events", Answered(Answer(200, {}, b"[]")), passed=True)
+
+        assert await w.code() == 0
+
+        assert b"SUMMARY:Talk" in w.path("Plan").read_bytes()
+        assert occurrence(w, DAY).values["subject"] == "Talk"
+
+
+async def test_the_time_of_a_series_waits_while_a_person_is_asked_about_a_day(
+    tmp_path: Path,
+) -> None:
+    """With its exceptions the service would drop the version that is asked about."""
+    async with world(tmp_path, conflict="ask") as w:
+        body = event("Plan", "2026-03-05T10:00:00", "2026-03-05T11:00:00", recurrence=THURSDAYS)
+        w.box.create(w.calendar, body)
+        await w.code()
+        w.box.patch(occurrence(w, DAY).id, {"subject": "Theirs"})
+        data = w.path("Plan").read_bytes()
+        uid = data.partition(b"UID:")[2].replace(b"\r\n ", b"").partition(b"\r\n")[0]
+        w.clock.advance(5)
+        talk = (TALK % uid).replace(b"T100000", b"T103000").replace(b"T110000", b"T113000")
+        moved = data.replace(b"T100000", b"T103000").replace(b"T110000", b"T113000")
+        w.path("Plan").write_bytes(moved.replace(b"END:VCALENDAR", talk))
+        w.clear()
+
+        assert await w.code() == 4
+
+        assert w.writes() == []
+        assert occurrence(w, DAY).values["subject"] == "Theirs"
+        [problem] = [one for one in await w.store.problems() if one.kind == "conflict"]
+        await w.decide(problem, "remote")
+        assert await w.code() == 0
+        assert starts(w)[0] == "03-05 10:30"
+        assert occurrence(w, DAY).values["subject"] == "Theirs"

@@ -58,8 +58,8 @@ def with_attachments(plan: ItemPlan, desk: Desk) -> ItemPlan:
         # The file goes first: it is read again at once, and what it brings along goes then.
         after = replace(plan.after_file, fingerprint=None)
         return replace(plan, file=replace(plan.file, again=True), after_file=after)
-    if plan.record is not None:
-        plan = replace(plan, record=replace(plan.record, fingerprint=None))
+    assert plan.record is not None
+    plan = replace(plan, record=replace(plan.record, fingerprint=None))
     return plan if plan.writes else replace(plan, writes=attaching.writes)
 
 
@@ -103,7 +103,8 @@ def leaves_attachments(sides: Sides, desk: Desk) -> bool:
     assert remote is not None
     if remote.event.attachments is None:
         return bool(remote.event.has_attachments)
-    file = read(known.content, desk.owner, known.base_local) if known is not None else None
+    assert known is not None
+    file = read(known.content, desk.owner, known.base_local)
     brought = {one.digest for one in file.attachments} if isinstance(file, FileItem) else set()
     return any(one.digest not in brought for one in remote.event.attachments)
 
@@ -123,8 +124,7 @@ def _taken_out(sides: Sides, desk: Desk) -> tuple[Attached, ...]:
     if remote.event.is_organizer is False:
         return ()
     before = read(known.content, desk.owner, known.base_local)
-    if not isinstance(before, FileItem):
-        return ()
+    assert isinstance(before, FileItem)
     gone = before.attached_ids - local.file.attached_ids
     if before.attach_lines - local.file.attach_lines < len(gone):
         return ()

@@ -96,11 +96,9 @@ async def _taken_back(bench: Bench, plans: Sequence[ItemPlan]) -> list[Change]:
     }
     if not named:
         return []
-    changes: list[Change] = []
-    for entry in await bench.store.asked(bench.key):
-        if entry.kind == "detach" and (entry.uid, entry.action) in named:
-            changes += [DropOutbox(entry.number), *_asked_anew(entry)]
-    return changes
+    asked = await bench.store.asked(bench.key)
+    back = [one for one in asked if one.kind == "detach" and (one.uid, one.action) in named]
+    return [change for one in back for change in (DropOutbox(one.number), *_asked_anew(one))]
 
 
 def _asked_anew(entry: OutboxEntry) -> list[Change]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any, Final, assert_never
 
 import msgspec
@@ -38,7 +37,7 @@ from syncd.core.wishes import word_of
 from syncd.ports import Answer, Answered, Lost, Unsent, WriteOutcome
 from syncd.round.attached import detached_changes
 from syncd.round.desk import Bench
-from syncd.round.reconcile import remote_of
+from syncd.round.reconcile import HOUR, remote_of
 from syncd.round.requests import occurrence_of, request_of
 from syncd.round.versions import sent, title_of
 
@@ -82,9 +81,6 @@ async def take_out(bench: Bench, plans: Sequence[ItemPlan]) -> list[Change]:
         assert one.graph_id is not None
         changes += await detached_changes(bench, one.graph_id, one.action)
     return changes
-
-
-HOUR: Final = timedelta(hours=1)
 
 
 async def _taken_back(bench: Bench, plans: Sequence[ItemPlan]) -> list[Change]:

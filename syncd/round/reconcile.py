@@ -55,6 +55,7 @@ from syncd.round.desk import Bench
 from syncd.round.look import LocalState
 
 __all__ = [
+    "HOUR",
     "NO_MOVES",
     "Moves",
     "guarded",
@@ -69,6 +70,7 @@ CHUNK = 500
 
 
 HOUR = timedelta(hours=1)
+"""Over which deletions add up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -249,8 +249,7 @@ async def _store_plans(
     bench: Bench, plans: Sequence[ItemPlan], round_: RoundId, *, frozen: bool
 ) -> None:
     """Keep what was decided and listed, before any file or event is touched."""
-    changes: list[Change] = []
-    changes += await take_out(bench, plans)
+    changes = await take_out(bench, plans)
     for plan in plans:
         known = plan.sides.known
         changes += [*edited(bench, plan, round_), *forgotten(bench, plan, round_)]

@@ -99,7 +99,7 @@ async def settle_accepted(
             bench.counts.deleted += 1
         case "attach":
             assert entry.graph_id is not None
-            row = row_of(answer)
+            row = _row_of(answer)
             if row is None:
                 # Which one it is does not show: the list is looked at, as for a lost answer.
                 await bench.store.commit(bench.key, [PutOutbox(replace(entry, state="doubt"))])
@@ -408,7 +408,7 @@ async def settle_refused(bench: Bench, one: Leaving, answer: Answer, round_: Rou
     return entry.kind == "attach"  # the next line is another file
 
 
-def row_of(answer: Answer) -> AttachmentRow | None:
+def _row_of(answer: Answer) -> AttachmentRow | None:
     """The attachment that was made; None where the answer does not tell."""
     try:
         return read_whole(answer)

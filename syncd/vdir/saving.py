@@ -8,9 +8,8 @@ person's is overwritten unasked. Knows nothing of what is saved.
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import filecmp
 import os
-import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -153,24 +152,18 @@ def share_content(path: Path) -> None:
 
 
 def _twin_of(path: Path) -> Path | None:
-    mine = path.stat()
-    digest = _digest(path) or None
-    for other in sorted(path.parent.parent.glob("*/*")):
-        found = other.lstat()
-        alike = stat.S_ISREG(found.st_mode) and found.st_size == mine.st_size
-        apart = not os.path.samestat(found, mine)
-        if alike and apart and not other.parent.is_symlink() and _digest(other) == digest:
-            return other
-    return None
+    others = sorted(path.parent.parent.glob("*/*"))
+    return next((one for one in others if _is_twin(path, one)), None)
 
 
-def _digest(path: Path) -> bytes:
-    """Of a file's bytes; b"" of one that cannot be read."""
+def _is_twin(path: Path, other: Path) -> bool:
+    """Whether another regular file, reached by no link, has the same bytes."""
+    if other.is_symlink() or other.parent.is_symlink() or not other.is_file():
+        return False
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+        return not path.samefile(other) and filecmp.cmp(path, other, shallow=False)
     except OSError:
-        return b""
+        return False
 
 
 def _take_over(path: Path, twin: Path) -> None:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from syncd.core.decide import Present, Sides
 from syncd.core.event import MASTER, Attached, FieldKey
 from syncd.core.plan.values import Desk, ItemPlan, Write, unless_refused
-from syncd.core.wire.dialects.graph_attachments import DIRECT_BYTES, LARGEST_BYTES
+from syncd.core.wire.dialects.graph_attachments import DIRECT_BYTES, LARGEST_BYTES, file_body
 from syncd.core.wire.ics_attach import NewAttachment
 from syncd.core.wire.ics_read import FileItem, read
 
@@ -67,12 +67,7 @@ def _attached(plan: ItemPlan, desk: Desk) -> ItemPlan:
     sides = plan.sides
     assert sides.remote is not None
     for one in brings_along(sides, desk):
-        body = {
-            "@odata.type": "#microsoft.graph.fileAttachment",
-            "name": one.name,
-            "contentType": one.media_type,
-            "contentBytes": one.content,
-        }
+        body = file_body(one.name, one.media_type, one.content)
         graph_id = sides.remote.record.graph_id
         write = Write("attach", "", frozenset(), graph_id, one.digest, body, None, None)
         plan = unless_refused(plan, write, desk)

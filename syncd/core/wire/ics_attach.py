@@ -23,7 +23,6 @@ from syncd.core.wire.ics_edit import insert_after, remove_parts
 __all__ = [
     "ATTACHMENT_ID",
     "NewAttachment",
-    "attach_lines",
     "attached_ids",
     "attached_texts",
     "attachment_digest",
@@ -97,11 +96,6 @@ def has_minted_attachments(component: Component) -> bool:
 def attached_ids(component: Component) -> frozenset[str]:
     """The ids in lines of ours."""
     return frozenset(param(line, ATTACHMENT_ID) for line in _minted(component))
-
-
-def attach_lines(component: Component) -> int:
-    """How many ATTACH lines there are, whosever they are."""
-    return len(component.lines("ATTACH"))
 
 
 def rewrite_attached(component: Component, event: Event, eol: bytes) -> None:

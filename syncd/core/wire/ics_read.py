@@ -51,7 +51,7 @@ from syncd.core.pattern import overlap
 from syncd.core.recurrence import Inexpressible, Recurrence, from_rrule, occurs_on, to_rrule
 from syncd.core.wire.holds import Hold, hold
 from syncd.core.wire.ics_alarms import read_reminder
-from syncd.core.wire.ics_attach import NewAttachment, attach_lines, attached_ids, new_attachments
+from syncd.core.wire.ics_attach import NewAttachment, attached_ids, new_attachments
 from syncd.core.wire.ics_geo import read_geo
 from syncd.core.wire.ics_html import Text, read_text
 from syncd.core.wire.ics_people import People, read_comment, read_people, response_silenced
@@ -356,7 +356,7 @@ class _Reader:
             comments=self.comments,
             attachments=new_attachments(component),
             attached_ids=attached_ids(component),
-            attach_lines=attach_lines(component),
+            attach_lines=len(component.lines("ATTACH")),
         )
 
     def _stash(self, item: Item) -> str:

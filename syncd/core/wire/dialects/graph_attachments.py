@@ -32,6 +32,7 @@ __all__ = [
     "added_since",
     "alike_in",
     "attachment_of",
+    "file_body",
     "read_added",
     "read_attachments",
     "read_expected",
@@ -117,12 +118,7 @@ class EventAttachments:
 
     def add(self, name: str, content_type: str, data: bytes) -> Request:
         """A file of less than `DIRECT_BYTES`."""
-        body = {
-            "@odata.type": "#microsoft.graph.fileAttachment",
-            "name": name,
-            "contentType": content_type,
-            "contentBytes": b64encode(data).decode("ascii"),
-        }
+        body = file_body(name, content_type, b64encode(data).decode("ascii"))
         return self.post(msgspec.json.encode(body))
 
     def post(self, body: bytes) -> Request:
@@ -144,6 +140,16 @@ class EventAttachments:
         """Away with one of them."""
         path = f"{self.path}/{quote(attachment, safe='')}"
         return Request("DELETE", path, label="detach")
+
+
+def file_body(name: str, content_type: str, content: str) -> dict[str, str]:
+    """What a POST says of a file. Args: content: base64."""
+    return {
+        "@odata.type": "#microsoft.graph.fileAttachment",
+        "name": name,
+        "contentType": content_type,
+        "contentBytes": content,
+    }
 
 
 def read_attachments(answer: Answer) -> tuple[list[Attachment], str | None]:

@@ -346,7 +346,15 @@ class People:
         thing.mailing += 1
         thing.movers.add(here.name)
         thing.loose |= self.model.one_way
+        if self._is_asked(thing, here):
+            # Neither version may go before a person has chosen: the event is in both calendars.
+            thing.loose = thing.twins = True
         return True
+
+    def _is_asked(self, thing: Thing, here: Installation) -> bool:
+        """Whether a person is to choose between the file and the event."""
+        waiting = (one for one in here.problems() if one.kind == "conflict" and one.needs_person)
+        return any(one.uid in {thing.uid, *thing.uids} for one in waiting)
 
     def _local_wish(self, step: Step, here: Installation) -> bool:
         """An answer, an end, word to others or a reminder put off, by a command."""

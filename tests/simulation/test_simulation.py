@@ -612,6 +612,19 @@ def test_a_file_that_moves_while_its_event_is_linked_anew_is_one_event() -> None
     )
 
 
+def test_a_file_that_moves_while_a_person_is_asked_keeps_both_versions() -> None:
+    """The state was lost, so its text is asked about; until that is answered both events stay."""
+    _well(
+        Step(2, "here", "create", 2, 903),
+        Step(6, "here", "sync"),
+        Step(8, "here", "edit", 2, 576),
+        Step(9, "here", "forget", 3, 417),
+        Step(12, "here", "sync"),
+        Step(20, "here", "move", 2, 136),
+        settings={"conflict": "ask"},
+    )
+
+
 def test_a_persons_decision_for_the_file_may_mail() -> None:
     """The file has no guests, Outlook has: whoever takes the file's side sends them word."""
     _well(

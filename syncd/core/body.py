@@ -61,7 +61,7 @@ _HOUSE_CLASS = re.compile(
     r"|elementtoproof|me-email-[a-z-]*)$",
     re.IGNORECASE,
 )
-_CSS_NOISE = re.compile(r"/\*(?:[^*]++|\*(?!/))*+(?:\*/|\Z)|<!--|-->")
+_CSS_NOISE = re.compile(r"/\*(?s:.*?)(?:\*/|\Z)|<!--|-->")
 _CSS_DECLARATIONS = re.compile(r"\{[^{}]*+\}")
 _CSS_NAME = re.compile(r"[.#]([A-Za-z_-][\w-]*+)")
 

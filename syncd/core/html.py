@@ -58,24 +58,25 @@ _NBSP = "\N{NO-BREAK SPACE}"
 _S = r"[ \t\n\f\r]"
 # Quotes count only after an equals sign, so that an apostrophe elsewhere swallows nothing. Each
 # alternative ends at `\Z` as well: a construct that never closes takes the rest, as in browsers,
-# and no second attempt from a later "<" can make the time quadratic.
+# and no second attempt from a later "<" can make the time quadratic. Before Python 3.11.5 a
+# possessive group ends too late if its last try fails after its first character: none here does.
 _ATTRS = rf"""(?:[^>=]++|={_S}*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z))?+)*+(?:>|\Z)"""
 
 
 def _raw(name: str) -> str:
     end = rf"</{name}(?=[ \t\n\f\r/>])"
-    return rf"{name}(?=[ \t\n\f\r/>]){_ATTRS}(?:[^<]++|(?!{end})<)*+(?:{end}[^>]*+(?:>|\Z)|\Z)"
+    return rf"{name}(?=[ \t\n\f\r/>]){_ATTRS}(?s:.*?)(?:{end}[^>]*+(?:>|\Z)|\Z)"
 
 
 _MARKUP = re.compile(
     rf"<(?:(?i:{_raw('style')}|{_raw('script')}|{_raw('title')})"
     rf"|(/?[A-Za-z][^ \t\n\f\r/>]*+)({_ATTRS})"
-    r"|!--(?:-?>|(?:[^-]++|-(?!-!?>))*+(?:--!?>|\Z))"
+    r"|!--(?:-?>|(?s:.*?)(?:--!?>|\Z))"
     r"|[!?/][^>]*+(?:>|\Z))"
 )
 _ATTRIBUTE = re.compile(
     rf"""([^ \t\n\f\r/>=][^ \t\n\f\r/>=]*+)"""
-    rf"""(?:{_S}*+={_S}*+(?:"([^"]*+)"?|'([^']*+)'?|([^ \t\n\f\r>"'][^ \t\n\f\r>]*+)?))?+"""
+    rf"""(?:{_S}*+={_S}*+(?:"([^"]*+)"?|'([^']*+)'?|([^ \t\n\f\r>"'][^ \t\n\f\r>]*+)?))?"""
 )
 _RAW_NAME = re.compile(r"<(style|script|title)", re.IGNORECASE)
 _ENTITY = re.compile(

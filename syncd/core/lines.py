@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = [
+    "PARAM",
     "Component",
     "Document",
     "Line",
@@ -45,7 +46,7 @@ MAX_PHYSICAL_LINES = 300_000
 MAX_PARAMS = 100
 FOLD_OCTETS = 75
 _NAME = re.compile(r"[A-Za-z0-9-]+")
-_PARAM = re.compile(r';([A-Za-z0-9-]+)=((?:"[^"]*"|[^",;:]+)*+(?:,(?:"[^"]*"|[^",;:]+)*+)*+)')
+PARAM = re.compile(r';([A-Za-z0-9-]+)=([^";:]*+(?>(?:"[^"]*"[^";:]*+){0,9999}))')
 _CROWDED = re.compile(r"[A-Za-z0-9-]+;[A-Za-z0-9-]+=")
 # All CRs before a line end belong to it. Only the first of a run is tried, since a long run without
 # a line end would take quadratic time.
@@ -199,7 +200,7 @@ def _content_line(raw: bytes, number: int, text: str) -> Line:
     if text.startswith((";TZID=(", ";TZID=tzone:"), at):
         return _loose_line(raw, number, text)
     while text[at : at + 1] == ";":
-        found = _PARAM.match(text, at)
+        found = PARAM.match(text, at)
         if found is None:
             return _loose_line(raw, number, text)
         params.append((found[1].upper(), _unquoted(found[2])))
@@ -370,7 +371,7 @@ def with_params(line: Line, values: Mapping[str, str]) -> str:
     """The text of a line with some parameters set; the others stay as they are spelled."""
     text, at = line_text(line), len(line.name)
     pieces, left = [text[:at]], dict(values)
-    while (found := _PARAM.match(text, at)) is not None:
+    while (found := PARAM.match(text, at)) is not None:
         new = left.pop(found[1].upper(), None)
         pieces.append(found[0] if new is None else f";{found[1]}={quoted(new)}")
         at = found.end()

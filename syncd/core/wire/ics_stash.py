@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from syncd.core.event import Item, Timed, When, shifted
-from syncd.core.lines import Component, Line, line_text, param
+from syncd.core.lines import PARAM, Component, Line, line_text, param
 from syncd.core.owner import Owner
 from syncd.core.wire.ics_alarms import alarm_minutes
 from syncd.core.wire.ics_people import is_silent, mail_address
@@ -84,7 +84,6 @@ _VOLATILE = re.compile(
 )
 _OWN_PARAMS = frozenset({"CN", "ROLE", "PARTSTAT", "RSVP"})
 _KINDS = frozenset({"", "INDIVIDUAL", "RESOURCE", "ROOM"})
-_PARAM = re.compile(r';([A-Za-z0-9-]+)=((?:"[^"]*"|[^",;:]+)*+(?:,(?:"[^"]*"|[^",;:]+)*+)*+)')
 _PARAMS_KEPT = {
     "SUMMARY": frozenset({"LANGUAGE", "ALTREP"}),
     "LOCATION": frozenset({"LANGUAGE", "ALTREP"}),
@@ -216,7 +215,7 @@ def _params(master: Component) -> Iterable[tuple[str, str]]:
 def spelled_params(line: Line) -> list[re.Match[str]]:
     """The parameters of a line as they are written."""
     text, at, found = line_text(line), len(line.name), []
-    while (one := _PARAM.match(text, at)) is not None:
+    while (one := PARAM.match(text, at)) is not None:
         found.append(one)
         at = one.end()
     return found

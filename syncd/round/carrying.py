@@ -10,15 +10,16 @@ gets its file back, and both are there.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
 from syncd.core.decide import Decision, Merged, Sides, decide, is_edited
 from syncd.core.history import FOUND
-from syncd.core.ids import RoundId, Uid
+from syncd.core.ids import FileName, RoundId, Uid
 from syncd.core.merge import overlay
 from syncd.core.policies import POLICIES
-from syncd.core.state import AddHistory, HistoryRecord, ItemRecord, PutItem
+from syncd.core.state import AddHistory, HistoryRecord, ItemRecord, PutItem, StoredStat
 from syncd.core.wire.ics_rewrite import rewrite
 from syncd.core.wire.ics_write import Stamps, local_view
 from syncd.ports import FileSeen, FileStat, ReplaceFile, Wrote
@@ -35,13 +36,20 @@ Carried = Literal["nothing", "written", "later", "never"]
 
 
 async def carry(
-    source: Bench, target: Bench | None, uid: Uid, seen: FileSeen | None, *, in_sight: bool
+    source: Bench,
+    target: Bench | None,
+    uid: Uid,
+    seen: FileSeen | None,
+    stats: Mapping[FileName, StoredStat],
+    *,
+    in_sight: bool,
 ) -> Carried:
     """
     Bring what the event in `source` says by now into the item's file in `target`.
 
-    Args: seen: the file as the last look read it, None where it was as it was known. in_sight:
-        whether the folder of `target` is there. target: None where nothing is followed any more.
+    Args: seen: the file as the last look read it, None where it was as it was known. stats: what
+        that look found of files of which no stat was known. in_sight: whether the folder of
+        `target` is there. target: None where nothing is followed any more.
     """
     known = (await source.store.items(source.key, [uid])).get(uid)
     records = (await source.store.remotes_by_uid(source.key, [uid])).get(uid, ())
@@ -57,7 +65,7 @@ async def carry(
         return "never"
     if not in_sight:
         return "later"
-    there = seen or await _as_known(target, uid)
+    there = seen or await _as_known(target, uid, stats)
     if there is None:
         return "later"
     present = present_of(source, there, known)
@@ -72,11 +80,15 @@ async def carry(
     return "written"
 
 
-async def _as_known(target: Bench, uid: Uid) -> FileSeen | None:
+async def _as_known(
+    target: Bench, uid: Uid, stats: Mapping[FileName, StoredStat]
+) -> FileSeen | None:
     item = (await target.store.items(target.key, [uid])).get(uid)
-    if item is None or item.file is None or item.fingerprint is None or item.stat is None:
+    if item is None or item.file is None or item.fingerprint is None:
         return None
-    stat = item.stat
+    stat = stats.get(item.file, item.stat)
+    if stat is None:
+        return None
     as_looked = FileStat(stat.mtime_ns, stat.ctime_ns, stat.size, stat.inode)
     return FileSeen(item.file, item.fingerprint, as_looked, item.content)
 

@@ -826,7 +826,8 @@ class Mailbox:
             target = await self._bench(followed[at], source.owner) if at in followed else None
         state = seen.states.get(at)
         file = state.files.get(uid) if state is not None else None
-        return await carry(source, target, uid, file, in_sight=seen.sees(at))
+        stats = {one.file: one.stat for one in state.restamped} if state is not None else {}
+        return await carry(source, target, uid, file, stats, in_sight=seen.sees(at))
 
     async def _turned_up(
         self, seen: _Seen, missing: set[Uid]

@@ -612,6 +612,20 @@ def test_a_file_that_moves_while_its_event_is_linked_anew_is_one_event() -> None
     )
 
 
+def test_an_edit_in_outlook_follows_a_file_that_moved_right_before_a_kill() -> None:
+    """What was read of the file where it is has no stat yet: the look that found it has."""
+    _well(
+        Step(1, "here", "create", 1, 380),
+        Step(11, "here", "whole-day", 11, 522),
+        Step(14, "here", "sync", extra=1),
+        Step(19, "remote", "slot", 1, 239),
+        Step(20, "here", "move", 11, 505),
+        Step(21, "remote", "edit", 11, 277),
+        Step(22, "here", "sync", 0, 0, (Hook(62, "kill"),)),
+        switches={"empty_first_page": True},
+    )
+
+
 def test_a_file_that_moves_while_a_person_is_asked_keeps_both_versions() -> None:
     """The state was lost, so its text is asked about; until that is answered both events stay."""
     _well(

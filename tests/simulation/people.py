@@ -490,7 +490,8 @@ class People:
         for other in was.keys() | there.keys():
             if was.get(other, "") != there.get(other, ""):
                 self.model.write(step.who, other, was.get(other, ""), stale=True)
-                thing.reshaped |= bool(other.slot) or other.field in ("start", "rule")
+                # What a day has from its series by now, the old text says otherwise of that day.
+                thing.reshaped |= thing.series or other.field in ("start", "rule")
         self._write(step, key, value, was[key])
         text.set(_NAMES[name], value)
         thing.saved_over = True

@@ -626,6 +626,20 @@ def test_an_edit_in_outlook_follows_a_file_that_moved_right_before_a_kill() -> N
     )
 
 
+def test_an_old_text_of_a_series_says_what_its_days_have() -> None:
+    """The series' new description is that of its day too; the text that is saved has one alone."""
+    _well(
+        Step(15, "remote", "create", 15, 192),
+        Step(30, "remote", "slot", 15, 861),
+        Step(40, "here", "sync"),
+        Step(44, "here", "open", 15, 665),
+        Step(51, "remote", "edit", 15, 488),
+        Step(52, "here", "sync"),
+        Step(54, "here", "save", 15, 380),
+        switches={"supports_cancelled_occurrences": False},
+    )
+
+
 def test_a_file_that_moves_while_a_person_is_asked_keeps_both_versions() -> None:
     """The state was lost, so its text is asked about; until that is answered both events stay."""
     _well(

@@ -14,10 +14,24 @@ from typing import Final
 
 import aiohttp
 
-from syncd.core.errors import BadAnswer, ServiceDown, Unreachable
+from syncd.core.errors import BadAnswer, ServiceDown, SyncdError, Unreachable
 from syncd.ports import Request
 
-__all__ = ["CA_HINT", "NeverSent", "TooLarge", "UntrustedCertificate", "called", "down", "failures"]
+__all__ = [
+    "CA_HINT",
+    "NeverSent",
+    "TooLarge",
+    "UntrustedCertificate",
+    "called",
+    "down",
+    "failures",
+    "most_tries",
+]
+
+# A throttled one is not counted here: each 429 costs a wait, and the patience ends those.
+_MOST_TRIES: Final = 5
+# Most often there is no network, and who typed a command waits to be told: two seconds, not ten.
+_MOST_UNREACHED: Final = 3
 
 CA_HINT: Final = (
     "If the service (or a proxy on the way) uses a certificate authority of its own, "
@@ -40,6 +54,11 @@ class TooLarge(BadAnswer):
     """An answer without end; fetching it again would bring it again."""
 
     retryable = False
+
+
+def most_tries(error: SyncdError) -> int:
+    """How often a request goes whose failure may pass."""
+    return _MOST_UNREACHED if isinstance(error, NeverSent) else _MOST_TRIES
 
 
 @contextmanager

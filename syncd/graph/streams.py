@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Final, assert_never
+from typing import assert_never
 from uuid import uuid4
 
 from syncd.core.errors import BadAnswer, DiskTrouble, LoginNeeded, SyncdError
-from syncd.graph.failures import called
+from syncd.graph.failures import called, most_tries
 from syncd.graph.links import ServiceRoot, locate_upload
 from syncd.graph.settings import TokenSource
 from syncd.graph.verdicts import (
@@ -36,7 +36,6 @@ from syncd.graph.wire import Wire, refuse_broken_headers, service_headers
 from syncd.ports import Answer, Answered, ByteSink, Clock, Lost, Request, Unsent, WriteOutcome
 
 __all__ = [
-    "MOST_TRIES",
     "GraphStreams",
     "Observe",
     "answer_of",
@@ -46,10 +45,6 @@ __all__ = [
 ]
 
 Observe = Callable[[str, Mapping[str, object]], None]
-
-# Tries of one request whose failure may pass. A throttled one is not counted here: each 429 costs
-# a wait, and the patience ends those.
-MOST_TRIES: Final = 5
 
 _Shot = Callable[[int], Awaitable[tuple[Came, str]]]
 """Sends once, as the attempt of that number: what came, and the token shown ("" for none)."""
@@ -159,7 +154,7 @@ class GraphStreams:
                     return verdict
                 case Again(error):
                     failed += 1
-                    if failed >= MOST_TRIES:
+                    if failed >= most_tries(error):
                         return Fails(error)
                     await self._gate.rest(failed, error)
                 case Wait(headers):

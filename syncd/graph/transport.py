@@ -20,11 +20,10 @@ from uuid import uuid4
 
 from syncd.core.errors import BadAnswer, LoginNeeded, SyncdError
 from syncd.graph.batch import MOST_PARTS, Part, decode_batch, encode_batch, portions
-from syncd.graph.failures import NeverSent
+from syncd.graph.failures import NeverSent, most_tries
 from syncd.graph.links import ServiceRoot
 from syncd.graph.settings import TokenSource
 from syncd.graph.streams import (
-    MOST_TRIES,
     GraphStreams,
     Observe,
     answer_of,
@@ -265,7 +264,7 @@ class GraphRemote:
                     run.close(place, verdict)
                 case Again(error):
                     trial.failed += 1
-                    if trial.failed >= MOST_TRIES:
+                    if trial.failed >= most_tries(error):
                         run.close(place, Fails(error))
                 case Renew() if trial.renewed:
                     run.close(place, Fails(refused_twice(trial.request)))

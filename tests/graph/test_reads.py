@@ -109,12 +109,12 @@ async def test_a_service_that_is_silent_is_given_up(world: World, service: Scrip
 
 
 async def test_nobody_listens(world: World) -> None:
-    """A refused connection is "unreachable", after a few tries."""
+    """A refused connection is "unreachable", after few tries: most often there is no network."""
     async with world.remote(base_url=f"http://127.0.0.1:{closed_port()}/v1.0") as remote:
         with pytest.raises(Unreachable):
             await remote.read(get())
 
-    assert len(world.clock.slept) == 4
+    assert 0 < sum(world.clock.slept) <= 3
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410, 412, 423])

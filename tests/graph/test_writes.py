@@ -151,7 +151,7 @@ async def test_where_nobody_listens_nothing_was_sent(world: World) -> None:
 
     assert kinds(outcomes) == ["Unsent"] * 60
     assert all(isinstance(o, Unsent) and isinstance(o.error, Unreachable) for o in outcomes)
-    assert len(world.clock.slept) == 4
+    assert 0 < sum(world.clock.slept) <= 3
 
 
 async def test_a_pause_beyond_patience_sends_nothing(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from random import Random
 
 from syncd.core.errors import BadAnswer, LoginNeeded, SyncdError, Unreachable
-from syncd.graph.failures import NeverSent, called
+from syncd.graph.failures import NeverSent, called, most_tries
 from syncd.graph.verdicts import (
     Again,
     Broken,
@@ -37,7 +37,6 @@ from tests.simulation.machine import Machine
 __all__ = ["BASE", "PureRemote"]
 
 BASE = "http://simulator/v1.0"
-_MOST_TRIES = 5
 
 
 _End = Done | Fails | Doubt
@@ -61,7 +60,7 @@ class _Trial:
                 return verdict
             case Again(error):
                 self.failed, self.error = self.failed + 1, error
-                return Fails(error) if self.failed >= _MOST_TRIES else None
+                return Fails(error) if self.failed >= most_tries(error) else None
             case Wait(headers):
                 self.throttled, self.waits = self.throttled + 1, headers
                 return None

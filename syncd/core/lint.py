@@ -122,6 +122,7 @@ def lint(
     *,
     delete_cancelled: bool = False,
     copy_foreign: bool = False,
+    attaches: bool = True,
 ) -> list[Finding]:
     """
     What there is to know of a file, in the order of its lines.
@@ -131,6 +132,7 @@ def lint(
         base: what the file said at the last agreement, None for a file that would be new.
         delete_cancelled: whether a cancelled override counts as an EXDATE.
         copy_foreign: whether a meeting of another organizer is created without its attendees.
+        attaches: whether what a file brings along is attached to its event.
     """
     document = parse(data)
     if isinstance(document, Unreadable):
@@ -143,7 +145,8 @@ def lint(
             return [_no_event(found)]
         case FileItem():
             excluded, split = _excluded(document, found), _split(data, document, owner, found)
-            scene = _Scene(document, owner, found, base, copy_foreign, excluded, split)
+            rules = copy_foreign, attaches
+            scene = _Scene(document, owner, found, base, *rules, excluded, split)
             return _ordered(_findings(scene))
         case _:
             assert_never(found)
@@ -261,6 +264,7 @@ class _Scene:
     file: FileItem
     base: Item | None
     copy_foreign: bool
+    attaches: bool
     excluded: frozenset[date]
     split: Split | None
 
@@ -984,7 +988,10 @@ def _attachments(part: _Part) -> Iterator[Finding]:
         if not is_own_content(line):
             continue
         one = new.get(line.number)
-        if part.is_override or _is_foreign(part):
+        if not part.scene.attaches:
+            reason = 'attachments = "off": what the line holds stays in the file'
+            yield Finding(line.number, "dropped", "attachment", reason)
+        elif part.is_override or _is_foreign(part):
             reason = "only what the series or event of one's own brings along is attached: it stays"
             yield Finding(line.number, "dropped", "attachment", reason)
         elif one is None:

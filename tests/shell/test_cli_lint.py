@@ -246,6 +246,15 @@ class TestConfigurations:
 
         assert [code for _, code in codes(here.syncd("lint", "--json", str(path)))] == found
 
+    @pytest.mark.parametrize(("setting", "told"), [("off", "dropped"), ("link", "note")])
+    def test_attachments(self, here: World, setting: str, told: str) -> None:
+        """What the configuration leaves out is not said to be attached."""
+        here.configure(f'[sync]\nattachments = "{setting}"')
+        path = here.folder / "x.ics"
+        path.write_bytes(ics("u", "ATTACH;ENCODING=BASE64;VALUE=BINARY:eA=="))
+
+        assert codes(here.syncd("lint", "--json", str(path))) == [(told, "attachment")]
+
 
 class TestWithAState:
     def test_the_mailboxs_zone(self, here: World) -> None:

@@ -172,6 +172,7 @@ async def _findings(text: _Text, grounds: _Grounds, twins: _Twins) -> list[Findi
         ground.known.base_local if ground.known else None,
         delete_cancelled=ground.delete_cancelled,
         copy_foreign=ground.copy_foreign,
+        attaches=ground.attaches,
     )
     is_twin = twins.is_one(text, uid) or _is_copy(text, uid, ground.known)
     return [duplicate_uid(), *found] if is_twin else found
@@ -220,6 +221,7 @@ class _Ground:
     owner: Owner
     delete_cancelled: bool = False
     copy_foreign: bool = False
+    attaches: bool = True
     known: ItemRecord | None = None
 
 
@@ -247,6 +249,7 @@ class _Grounds:
             owner,
             settings.cancelled_override == "delete",
             settings.foreign_meeting == "copy",
+            settings.attachments != "off",
             known,
         )
 

@@ -12,7 +12,7 @@ from typing import assert_never
 import msgspec
 
 from syncd.core.errors import BadAnswer, RefusedByService, SyncdError
-from syncd.core.event import FieldKey, Item, effective, field_meaning
+from syncd.core.event import SERVICE_FIELDS, FieldKey, Item, effective, field_meaning
 from syncd.core.ids import GraphId, RoundId
 from syncd.core.merge import overlay
 from syncd.core.plan import ItemPlan, Write, problem_id, refusal_digest
@@ -181,11 +181,21 @@ async def created_changes(
         record if late else _with_sent_stash(record, entry),
         graph_id=remote.graph_id,
         base_local=entry.expects,
-        base_remote=entry.expects if late else _said(event, entry.expects, bench),
+        base_remote=entry.expects if late else _without_shown(event, entry.expects, bench),
         fingerprint=None,
         stat=None,
     )
     return [PutRemote(remote, quiet=True), PutItem(item), Todo(entry.uid)]
+
+
+def _without_shown(event: RemoteEvent, expected: Item, bench: Bench) -> Item:
+    """
+    What the answer to a create says, but for what only the service decides, such as the link of
+    its online meeting: no file has that yet, so it counts as news.
+    """
+    said = _said(event, expected, bench)
+    shown = {name: getattr(expected.master, name) for name in SERVICE_FIELDS}
+    return msgspec.structs.replace(said, master=msgspec.structs.replace(said.master, **shown))
 
 
 async def met_changes(

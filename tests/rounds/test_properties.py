@@ -242,6 +242,21 @@ async def test_an_online_meeting_is_made_only_on_request(tmp_path: Path) -> None
         assert here.writes() == []
 
 
+ONLINE = "X-SYNCD-ONLINE-MEETING:TRUE"
+
+
+async def test_the_link_of_a_meeting_that_is_made_online_comes_into_its_file(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as here:
+        await here.sync()
+        here.write("a.ics", ics("a", "A", "20260310T100000", "20260310T110000", ONLINE))
+        assert await here.code() == 0
+
+        assert "CONFERENCE;" in here.text("A")
+        assert [one.partition(" ")[0] for one in here.writes()] == ["POST"]
+
+
 # --- second forms ---
 
 RICH = "<html><body><p>Hi <b>Bob</b></p></body></html>"

@@ -7,8 +7,10 @@ attendees, except where only categories, reminder or our own extended properties
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import Literal, NamedTuple, assert_never
 
 from syncd.core.event import Event
 from syncd.core.owner import Owner
@@ -20,8 +22,10 @@ __all__ = [
     "MailPolicy",
     "MailRule",
     "Mailing",
+    "Told",
     "deletion",
     "of_both",
+    "told_of_patch",
     "update",
 ]
 
@@ -54,12 +58,35 @@ class MailPolicy:
                 assert_never(kind)
 
 
+class Told(NamedTuple):
+    """What somebody gets of a write, and how often."""
+
+    kind: MailClass
+    address: str
+    mails: int = 1
+
+
 @dataclass(frozen=True, slots=True)
 class Mailing:
-    """That a write mails, as what, and whom (addresses)."""
+    """
+    That a write mails, by which rule it may, and who could be concerned (addresses).
+
+    `each` is who gets what by Graph's rules; without it everybody concerned gets one.
+    """
 
     kind: MailClass
     to: tuple[str, ...]
+    each: tuple[Told, ...] = ()
+
+    @property
+    def told(self) -> tuple[Told, ...]:
+        """Who gets what."""
+        return self.each or tuple(Told(self.kind, address) for address in self.to)
+
+    @property
+    def addressed(self) -> tuple[str, ...]:
+        """Whom the mails go to."""
+        return tuple(dict.fromkeys(one.address for one in self.told))
 
 
 def others(event: RemoteEvent, owner: Owner) -> tuple[str, ...]:
@@ -82,6 +109,36 @@ def update(event: RemoteEvent, wanted: Event | None, owner: Owner) -> Mailing | 
     if there:
         return Mailing("updates", tuple(dict.fromkeys((*there, *coming))))
     return Mailing("invitations", coming) if coming else None
+
+
+def told_of_patch(
+    events: Iterable[RemoteEvent], wanted: Event | None, owner: Owner, *, others_too: bool
+) -> tuple[Told, ...]:
+    """
+    Who gets what of a PATCH of an event, or of a series and those of its exceptions that follow it.
+
+    Graph documentation, "Update event": where `attendees` alone change, only those who come or go
+    are told. Args: wanted: who shall be invited, None where that stays. others_too: something
+    else changes as well.
+    """
+    found: Counter[tuple[MailClass, str]] = Counter()
+    coming = None if wanted is None else _by_folded(one.address for one in wanted.attendees)
+    first: frozenset[str] | None = None
+    for event in events:
+        names = _by_folded(others(event, owner))
+        there = frozenset(names)
+        first = there if first is None else first
+        # An exception with people of its own keeps them.
+        now = names if coming is None or there != first else coming
+        found.update(("invitations", now[one]) for one in now.keys() - there)
+        found.update(("cancellations", names[one]) for one in there - now.keys())
+        if others_too or now.keys() == there != frozenset():
+            found.update(("updates", names[one]) for one in there & now.keys())
+    return tuple(Told(*one, mails) for one, mails in sorted(found.items()))
+
+
+def _by_folded(addresses: Iterable[str]) -> dict[str, str]:
+    return {one.casefold(): one for one in addresses}
 
 
 def of_both(one: Mailing | None, other: Mailing | None) -> Mailing | None:

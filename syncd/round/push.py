@@ -106,7 +106,7 @@ def _leaving(bench: Bench, target: Target) -> Leaving:
         tuple(sorted((key.slot, key.name) for key in write.keys)),
         write.expects,
         target.etag,
-        write.mailing.to if write.mailing else (),
+        write.mailing.addressed if write.mailing else (),
         write.mailing.kind if write.mailing else "",
     )
     return Leaving(plan, write, entry, request_of(bench, entry))

@@ -194,8 +194,9 @@ def _without_shown(event: RemoteEvent, expected: Item, bench: Bench) -> Item:
     its online meeting: no file has that yet, so it counts as news.
     """
     said = _said(event, expected, bench)
-    shown = {name: getattr(expected.master, name) for name in SERVICE_FIELDS}
-    return msgspec.structs.replace(said, master=msgspec.structs.replace(said.master, **shown))
+    lacks = {name: getattr(expected.master, name) for name in SERVICE_FIELDS}
+    lacks = {name: value for name, value in lacks.items() if not value}
+    return msgspec.structs.replace(said, master=msgspec.structs.replace(said.master, **lacks))
 
 
 async def met_changes(

@@ -7,7 +7,9 @@ Knows how such a wish reads, and how it is taken back: only as long as it has no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from syncd.core.errors import CommandError
 from syncd.core.plan import problem_id
@@ -67,10 +69,18 @@ async def _listed(store: Store, calendar: CalendarRecord, entry: OutboxEntry) ->
         file=str(known.file or "") if known is not None else "",
         summary=base.master.subject if base is not None else "",
         line=0,
-        reason=f"{what!r}{of}{to} is sent when the service can be reached",
+        reason=f"{what!r}{of}{to}{_words(entry)} is sent when the service can be reached",
         hint="`syncd discard ID` takes it back.",
         since=entry.since,
     )
+
+
+def _words(entry: OutboxEntry) -> str:
+    """What goes along with it."""
+    body = msgspec.json.decode(entry.body or b"{}", type=dict[str, Any])
+    said = f' with the words "{body["comment"]}"' if body.get("comment") else ""
+    time = body.get("proposedNewTime")
+    return f"{said}, proposing {time['start']['dateTime'][:16]}" if time else said
 
 
 async def take_back(store: Store, problem: Problem) -> None:

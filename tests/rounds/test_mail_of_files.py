@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from tests.rounds.test_asked import (
     kill_at_the_request,
 )
 from tests.rounds.test_outbox import LOST, odd
+from tests.rounds.test_series import occurrence
 from tests.rounds.world import World, event, ics, world
 
 SEND = MailPolicy("send", "send", "send", "send")
@@ -86,7 +88,7 @@ def add_guest(w: World) -> None:
 
 def remove_guest(w: World) -> None:
     data = w.path("Plan").read_bytes().replace(b"\r\n ", b"")
-    [line] = [one for one in data.splitlines() if DAN.encode() in one]
+    [line] = {one for one in data.splitlines() if DAN.encode() in one}
     w.clock.advance(5)
     w.path("Plan").write_bytes(data.replace(line + b"\r\n", b""))
 
@@ -228,3 +230,53 @@ async def test_whoever_dies_at_a_request_mails_nobody_twice(
         assert all(mails(w)[one] <= times for one, times in expected.items())
         await in_the_end(w)
         assert mails(w) == expected
+
+
+def add_carol(w: World) -> None:
+    w.edit("Plan", BEFORE_END, f"ATTENDEE:mailto:{CAROL}\r\n".encode() + BEFORE_END)
+
+
+def rename(w: World) -> None:
+    w.edit("Plan", b"SUMMARY:Plan\r\n", b"SUMMARY:Plans\r\n")
+
+
+def rename_and_add(w: World) -> None:
+    add_carol(w)
+    rename(w)
+
+
+async def hosting_two_in_series(w: World) -> None:
+    """With an exception."""
+    body = event("Plan", *TIMES) | {"attendees": TWO, "recurrence": WEEKLY}
+    w.box.create(w.calendar, body)
+    w.box.patch(occurrence(w, "2026-03-12").id, {"subject": "Talk"})
+    await w.code()
+
+
+HELD = [add_carol, remove_guest, rename, rename_and_add]
+
+
+@pytest.mark.parametrize(
+    ("before", "edit"),
+    # Which exceptions a series has after it was rescheduled is the service's to decide.
+    [*product([hosting_two, hosting_two_in_series], HELD), (hosting_two, reschedule)],
+)
+async def test_a_held_change_lists_exactly_who_would_get_what(
+    tmp_path: Path, before: Callable[[World], Awaitable[None]], edit: Callable[[World], None]
+) -> None:
+    """And how often: of a series with an exception each of them is mailed for both."""
+    policy = MailPolicy("hold", "hold", "hold", "hold")
+    async with world(tmp_path, mail=policy) as w:
+        await before(w)
+        edit(w)
+        assert await w.code() == 4
+        [problem] = await w.store.problems()
+        listed = Counter({(one["mail"], one["to"]): int(one["mails"]) for one in problem.items})
+        assert w.mails() == []
+
+        await w.decide(problem, "approved")
+        await w.code()
+
+        sent = Counter((f"{one.kind}s", to) for one in w.mails() for to in one.to)
+        assert sent == listed
+        assert problem.to == tuple(dict.fromkeys(to for _, to in listed))

@@ -18,13 +18,16 @@ __all__ = ["mail_code", "mail_problem", "mail_stands"]
 def mail_problem(
     sides: Sides, mailing: Mailing, desk: Desk, *, would: str, slot: str = "", what: object = ""
 ) -> Problem:
-    people = "1 person" if len(mailing.to) == 1 else f"{len(mailing.to)} people"
+    told, to = mailing.told, mailing.addressed
+    mails = sum(one.mails for one in told)
+    people = "1 person" if len(to) == 1 else f"{len(to)} people"
+    many = f", {mails} mails in all" if mails > len(to) else ""
     never = desk.mail.rule(mailing.kind) == "never"
     return desk.problem(
         "held-mail",
         mail_code(mailing.kind),
         sides,
-        reason=f"to {would} would mail {people}",
+        reason=f"to {would} would mail {people}{many}",
         hint=(
             f"The configuration never sends {mailing.kind}."
             if never
@@ -33,8 +36,12 @@ def mail_problem(
         needs_person=not never,
         slot=slot,
         mail_class=mailing.kind,
-        to=mailing.to,
-        exact=exactly([mailing.kind, sorted(mailing.to), what]),
+        to=to,
+        items=tuple({"mail": one.kind, "to": one.address, "mails": str(one.mails)} for one in told),
+        # Invitations are approved before the event that they are to is there, with its exceptions.
+        exact=exactly(
+            [mailing.kind, sorted(mailing.to), sorted(mailing.each) if what else [], what]
+        ),
     )
 
 

@@ -24,7 +24,7 @@ from syncd.core.event import MASTER, Event, FieldKey, Item, effective
 from syncd.core.ids import (
     ProblemId,
 )
-from syncd.core.mail import SILENT_FIELDS, Mailing, deletion, of_both, update
+from syncd.core.mail import SILENT_FIELDS, Mailing, Told, deletion, of_both, told_of_patch, update
 from syncd.core.merge import ABSENT, overlay
 from syncd.core.plan.files import hold_problem
 from syncd.core.plan.mailing import mail_problem, mail_stands
@@ -83,12 +83,15 @@ def respond(
     sends = asked and desk.mail.responses != "never"
     mailing = None
     used: tuple[ProblemId, ...] = ()
+    words = _comment(plan.sides, key.slot, desk)
     if sends:
         organizer = remote.item.master.organizer
         mailing = Mailing("responses", (organizer.address,) if organizer else ())
-        problem = mail_problem(
-            plan.sides, mailing, desk, would=f"answer ({action})", slot=key.slot, what=action
-        )
+        day = f" for {key.slot}" if key.slot else ""
+        said = "".join(f' with the words "{one}"' for one in words.values())
+        would = f"answer ({action}){day}{said}"
+        what = [action, *words.values()] if words else action
+        problem = mail_problem(plan.sides, mailing, desk, would=would, slot=key.slot, what=what)
         stands = mail_stands(problem, mailing, desk)
         if stands == "discarded":
             return replace(plan, used_verdicts=(problem.id,)), frozenset({key})
@@ -102,7 +105,7 @@ def respond(
         frozenset({key}),
         graph_id,
         action,
-        {"sendResponse": sends, **_comment(plan.sides, key.slot, desk)},
+        {"sendResponse": sends, **words},
         decision.local,
         mailing,
         remote.record.etag,
@@ -263,9 +266,20 @@ def _mailing(
     remote: Remote, slot: str, wanted: Event, keys: frozenset[FieldKey], desk: Desk
 ) -> Mailing | None:
     """Whom a PATCH mails; guests of the file that do not go along with it are not concerned."""
-    coming = wanted if any(key.name == "attendees" for key in keys) else None
+    names = {key.name for key in keys} - SILENT_FIELDS
+    coming = wanted if "attendees" in names else None
     met = _server_event(remote, slot, desk)
-    return of_both(update(met, coming, desk.owner), update(remote.event, coming, desk.owner))
+    found = of_both(update(met, coming, desk.owner), update(remote.event, coming, desk.owner))
+    if found is None:
+        return None
+    exceptions = () if slot else exception_slots(remote.event, desk.owner).values()
+    alone = names == {"attendees"}
+    each = told_of_patch((met, *exceptions), coming, desk.owner, others_too=not alone)
+    # Whether those of the series hear of a change of one day is not documented.
+    heard = {one.address.casefold() for one in each}
+    rest = [one for one in found.to if slot and one.casefold() not in heard]
+    each += tuple(Told("updates", one) for one in rest)
+    return replace(found, each=tuple(sorted(each, key=lambda one: found.to.index(one.address))))
 
 
 def _mail_gate(
@@ -291,7 +305,7 @@ def _mail_gate(
         plan.sides,
         mailing,
         desk,
-        would="send this change",
+        would=f"send this change of {slot}" if slot else "send this change",
         slot="" if mailing.kind == "invitations" else slot,
         what=what,
     )

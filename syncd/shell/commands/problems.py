@@ -8,7 +8,7 @@ daemon or, where none is running, by this process; a decision counts only for wh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -102,7 +102,7 @@ def problem_to_json(problem: Problem) -> dict[str, Any]:
     }
     if problem.kind == "held-mail":
         told |= {"class": problem.mail_class, "to": list(problem.to)}
-    if problem.items:
+    elif problem.items:
         told["items"] = [dict(one) for one in problem.items]
     return told
 
@@ -192,12 +192,16 @@ def _shown(value: object) -> str:
 
 def _effects(problem: Problem) -> list[str]:
     """Item by item, what would come of a decision."""
-    mails = [f"{problem.mail_class or 'mail'} to {address}" for address in problem.to]
-    items = [
-        f"{one.get('summary') or '(no subject)'}  {one.get('file') or one.get('uid', '')}"
-        for one in problem.items
-    ]
-    return mails + items
+    if not problem.items:
+        return [f"{problem.mail_class or 'mail'} to {address}" for address in problem.to]
+    return [_effect(one) for one in problem.items]
+
+
+def _effect(one: Mapping[str, str]) -> str:
+    if "mail" not in one:
+        return f"{one.get('summary') or '(no subject)'}  {one.get('file') or one.get('uid', '')}"
+    times = f", {one['mails']} times" if one["mails"] != "1" else ""
+    return f"{one['mail']} to {one['to']}{times}"
 
 
 # --- decisions -----------------------------------------------------------------------------------

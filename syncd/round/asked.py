@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
 from typing import Any, Final, assert_never
 
 import msgspec
 
 from syncd.core.decide import Present, Remote
 from syncd.core.errors import RefusedByService, SyncdError
+from syncd.core.event import Item, Timed, effective
 from syncd.core.ids import GraphId, RoundId, Uid
 from syncd.core.mail import others
 from syncd.core.plan import ItemPlan, problem_id
@@ -34,6 +36,7 @@ from syncd.core.state import (
 from syncd.core.wire.dialects.graph_v1 import error_code
 from syncd.core.wire.graph import RemoteEvent, decode_event
 from syncd.core.wishes import word_of
+from syncd.core.zones import WindowsZone, instant
 from syncd.ports import Answer, Answered, Lost, Unsent, WriteOutcome
 from syncd.round.attached import detached_changes
 from syncd.round.desk import Bench
@@ -174,6 +177,8 @@ async def _carry_out(bench: Bench, entry: OutboxEntry, round_: RoundId, done: Ca
         await bench.store.commit(bench.key, [DropOutbox(entry.number)])
         return True
     why_not = _why_pointless(entry, event) or _why_forbidden(bench, entry, event)
+    if remote is not None and event is not None and not why_not:
+        why_not = _why_too_late(bench, entry, remote, event)
     if remote is None or event is None or why_not:
         await _tell(bench, entry, why_not)
         return True
@@ -188,12 +193,13 @@ async def _carry_out(bench: Bench, entry: OutboxEntry, round_: RoundId, done: Ca
     if not await bench.store.new_outbox(bench.key, [leaving], instead_of=[entry.number]):
         return True  # it was taken back just now
     [outcome] = await bench.remote.write_all([request_of(bench, leaving)])
-    return await _settled(bench, leaving, remote, outcome, round_, done)
+    return await _settled(bench, leaving, entry.since, remote, outcome, round_, done)
 
 
 async def _settled(
     bench: Bench,
     entry: OutboxEntry,
+    asked_at: datetime,
     remote: Remote,
     outcome: WriteOutcome,
     round_: RoundId,
@@ -216,7 +222,8 @@ async def _settled(
             await bench.store.commit(bench.key, [PutOutbox(replace(entry, state="doubt"))])
             done.again = True
         case Unsent(error):
-            await bench.store.commit(bench.key, [PutOutbox(replace(entry, state="ready"))])
+            waiting = replace(entry, state="ready", since=asked_at)
+            await bench.store.commit(bench.key, [PutOutbox(waiting)])
             done.trouble = error
         case _:
             assert_never(outcome)
@@ -253,6 +260,37 @@ def _why_pointless(entry: OutboxEntry, event: RemoteEvent | None) -> str:
     if entry.kind == "cancel" and event.is_organizer is False:
         return "only its organizer can cancel a meeting"
     return ""
+
+
+def _why_too_late(bench: Bench, entry: OutboxEntry, remote: Remote, event: RemoteEvent) -> str:
+    """Why a wish that waited for the service came too late, "" where it did not."""
+    if entry.kind in ("respond", "cancel", "forward"):
+        slot = date.fromisoformat(entry.slot) if entry.slot else None
+        if entry.since < (_end_of(remote.item, slot) or entry.since) <= bench.true_now():
+            return "it waited until the event was over"
+    status = event.response_status
+    if entry.kind == "respond" and status is not None:
+        answered_at = _instant(status.time)
+        if answered_at is not None and answered_at > entry.since:
+            return f"it was answered in Outlook meanwhile ({status.response})"
+    return ""
+
+
+def _end_of(item: Item, slot: date | None) -> datetime | None:
+    """When an event ends, aware UTC; None of a series as a whole."""
+    if slot is None and item.recurrence is not None:
+        return None
+    when = item.master.when if slot is None else effective(item, slot).when
+    if isinstance(when, Timed):
+        return instant(when.end, WindowsZone(when.end_zone))
+    return datetime.combine(when.end, time(23, 59), UTC)  # somewhere on earth it lasts till then
+
+
+def _instant(written: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(written).astimezone(UTC) if written else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _why_forbidden(bench: Bench, entry: OutboxEntry, event: RemoteEvent | None) -> str:

@@ -127,6 +127,8 @@ async def plan_wish(config: Config, store: Store, asked: Asked) -> Planned:
     rules = rules_of(account.sync_for(calendar.name))
     if not rules.two_way:
         raise CommandError(f'{calendar.name!r} is followed one way (direction = "pull")')
+    if not calendar.can_edit:
+        raise CommandError(f"the calendar {calendar.name!r} is read-only")
     owner = await owner_of(config, store, calendar.account)
     remote = await known_remote(store, calendar, record)
     event = decode_event(remote.raw)
@@ -239,7 +241,11 @@ async def wish_for(workshop: Workshop, asked: Asked, exact: str) -> Outcome:
     # What was told of the same wish before is not about this one.
     for told in await workshop.store.problems(key, subject=subject_of(entry)):
         await workshop.store.drop_problem(told.id)
-    if not any(_is_same(one, entry) for one in await workshop.store.asked(key)):
+    waiting = await workshop.store.asked(key)
+    if not any(_is_same(one, entry) for one in waiting):
+        for one in waiting:
+            if _is_instead(entry, one):
+                await workshop.store.withdraw(one.number)
         await workshop.store.new_outbox(key, [entry])
     reports = await sync_now(workshop, [f"{planned.calendar.account}/{planned.calendar.name}"])
     trouble = next((one.trouble for one in reports if one.trouble is not None), None)
@@ -274,6 +280,15 @@ def _is_same(one: OutboxEntry, other: OutboxEntry) -> bool:
         *(other.uid, other.kind, other.action),
         *(other.slot, other.body),
     )
+
+
+_INSTEAD = ({"respond"}, {"snooze", "dismiss"})
+
+
+def _is_instead(entry: OutboxEntry, before: OutboxEntry) -> bool:
+    """Whether a wish takes the place of one that waits: it was thought better of."""
+    same = (entry.uid, entry.slot) == (before.uid, before.slot)
+    return same and any({entry.kind, before.kind} <= kinds for kinds in _INSTEAD)
 
 
 async def _became(

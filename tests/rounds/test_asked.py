@@ -780,6 +780,29 @@ async def called_off(w: World, made: Any) -> None:
     w.box.cancelled_by_organizer(made.id)
 
 
+async def answered_in_outlook(w: World, made: Any) -> None:
+    w.clock.advance(60)
+    w.box.respond(made.id, "tentativelyAccept", {"sendResponse": True})
+
+
+async def over(w: World, made: Any) -> None:
+    """The network was away until then."""
+    w.clock.advance(7 * 86400)
+
+
+async def over_that_day(w: World, made: Any) -> None:
+    w.clock.advance(14 * 86400)
+
+
+async def invited_to_series(w: World) -> Any:
+    return await invited(w, recurrence=WEEKLY)
+
+
+async def accept_a_day(w: World) -> None:
+    await accept(w, slot="2026-03-12")
+
+
+LATE = "was not sent: it waited until the event was over"
 NO_CANCEL = "'cancel' was not sent: only its organizer can cancel a meeting"
 OWN_EVENT = "it is an event of your own: nobody waits for an answer"
 OFF = "was not sent: the meeting was cancelled meanwhile"
@@ -788,6 +811,19 @@ POINTLESS = [
     pytest.param(invited, cancel, nothing_more, NO_CANCEL, id="cancel-of-another"),
     pytest.param(invited, forward, called_off, f"'forward' {OFF}", id="called-off-forward"),
     pytest.param(invited, accept, called_off, f"'accept' {OFF}", id="called-off-accept"),
+    pytest.param(
+        invited,
+        accept,
+        answered_in_outlook,
+        "'accept' was not sent: it was answered in Outlook meanwhile (tentativelyAccepted)",
+        id="answered",
+    ),
+    pytest.param(invited, accept, over, f"'accept' {LATE}", id="over-accept"),
+    pytest.param(hosting, cancel, over, f"'cancel' {LATE}", id="over-cancel"),
+    pytest.param(hosting, forward, over, f"'forward' {LATE}", id="over-forward"),
+    pytest.param(
+        invited_to_series, accept_a_day, over_that_day, f"'accept' of 2026-03-12 {LATE}", id="day"
+    ),
 ]
 
 

@@ -361,6 +361,40 @@ def test_the_same_wish_given_twice_while_offline_goes_once(here: World) -> None:
     assert len(mails(here)) == 1
 
 
+def test_what_was_thought_better_of_while_offline_is_not_sent(here: World) -> None:
+    offline(here)
+    for answer in ("accept", "tentative"):
+        assert the(here, "respond", "Invitation", answer, "--comment", answer).code == 0
+    [listed] = here.syncd("problems", "--json").json
+    assert listed["reason"] == (
+        "'tentative' to carol@example.org with the words \"tentative\""
+        " is sent when the service can be reached"
+    )
+    online(here)
+
+    here.syncd("sync")
+
+    assert [one[3] for one in mails(here)] == ["tentative"]
+
+
+@pytest.mark.parametrize(
+    "words", [("cancel", "Theirs"), ("forward", "Theirs", "--to", "dan@example.org")]
+)
+def test_nothing_is_asked_for_in_a_calendar_that_is_read_only(
+    here: World, words: tuple[str, ...]
+) -> None:
+    other = here.mailbox.folders.add("Ann")
+    body = {"subject": "Theirs", "start": at("10:00"), "end": at("11:00")}
+    here.mailbox.receive(other.id, body, CAROL)
+    other.can_edit = False
+    here.syncd("sync")
+
+    done = the(here, *words, "--yes")
+
+    assert (done.code, mails(here)) == (2, [])
+    assert "'Ann' is read-only" in done.err
+
+
 def test_what_waits_is_listed_and_can_be_taken_back(here: World) -> None:
     """Said on a train, and thought better of before the network is back."""
     offline(here)

@@ -153,7 +153,7 @@ class _Judge:
             if (one.needs_person or one.kind == "held-mail")
             and (
                 same_uid(one.uid or "") in uids
-                or any(same_uid(i["uid"]) in uids for i in one.items)
+                or any(same_uid(i.get("uid", "")) in uids for i in one.items)
                 or one.kind == "folder"
             )
         ]

@@ -835,7 +835,7 @@ class People:
 
     def decided(self, uid: Any, items: Any, *, loose: bool) -> None:
         """What a decision is about may end either way."""
-        uids = {same_uid(one) for one in (uid or "", *(one["uid"] for one in items))}
+        uids = {same_uid(one) for one in (uid or "", *(one.get("uid", "") for one in items))}
         for here in self.world.installations.values():
             for folder in here.folders.values():
                 texts = (Text.of(folder.read(name)) for name in folder.names())

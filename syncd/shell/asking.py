@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Literal
 
 import msgspec
@@ -30,7 +30,7 @@ from syncd.core.wishes import (
     responded,
     snoozed,
 )
-from syncd.core.zones import UTC_ZONE
+from syncd.core.zones import UTC_ZONE, WindowsZone, instant
 from syncd.round.asked import subject_of
 from syncd.shell.actions import sync_now
 from syncd.shell.config import Config
@@ -147,7 +147,10 @@ async def plan_wish(config: Config, store: Store, asked: Asked) -> Planned:
         case "forward":
             wish = forwarded(meeting, asked.to, asked.comment, rules.mail)
         case "snooze" if asked.until is not None:
-            wish = snoozed(meeting, asked.until, asked.zone or str(owner.zone or UTC_ZONE))
+            zone = WindowsZone(asked.zone or str(owner.zone or UTC_ZONE))
+            if instant(asked.until, zone) <= datetime.now(UTC):
+                raise CommandError(f"{asked.until:%Y-%m-%d %H:%M} is over")
+            wish = snoozed(meeting, asked.until, zone)
         case "dismiss":
             wish = dismissed(meeting)
         case _:

@@ -271,6 +271,13 @@ class TestGet:
 
 
 class TestAddSmall:
+    def test_a_link_cannot_be_added(self, here: World) -> None:
+        """Adding a reference attachment is beyond Graph v1.0."""
+        done = lunch(here, "add", "https://example.org/plan.docx")
+
+        assert done.code == 2
+        assert "Graph v1.0 attaches no links" in done.err
+
     def test_added(self, here: World) -> None:
         path = a_file(here)
 

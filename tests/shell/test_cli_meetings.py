@@ -312,6 +312,11 @@ class TestReminders:
         assert [one[:16] for one in self.fires(reminded)] == [until]
         assert mails(reminded) == []
 
+    def test_put_off_until_a_time_that_is_over(self, reminded: World) -> None:
+        done = reminded.syncd("reminders", "snooze", "--match", "dentist", "--until", "2020-01-01")
+
+        assert (done.code, "2020-01-01 00:00 is over" in done.err) == (2, True)
+
     def test_put_off_for_some_minutes(self, reminded: World) -> None:
         before = self.fires(reminded)
         done = reminded.syncd("reminders", "snooze", "--match", "dentist", "--for", "600")

@@ -630,6 +630,22 @@ class TestReminders:
 
         assert [one["subject"] for one in here.syncd("reminders", "--json").json] == ["Soon"]
 
+    def test_long_before(self, here: World) -> None:
+        """What reminds somebody today of an event in some days is of today."""
+        soon = datetime.now(UTC) + timedelta(hours=2)
+        for subject, days in (("Soon", 3), ("Later", 5)):
+            times = [
+                {
+                    "dateTime": f"{soon + timedelta(days=days, hours=n):%Y-%m-%dT%H:%M:%S}",
+                    "timeZone": "UTC",
+                }
+                for n in (0, 1)
+            ]
+            long = {"isReminderOn": True, "reminderMinutesBeforeStart": 3 * 1440}
+            here.event(subject, start=times[0], end=times[1], **long)
+
+        assert [one["subject"] for one in here.syncd("reminders", "--json").json] == ["Soon"]
+
     def test_pages(self, here: World) -> None:
         """However many there are, all of them are listed."""
         for minute in range(25):

@@ -31,9 +31,7 @@ def test_commands_are_offered(here: World) -> None:
     assert set(offered(here, "re")) == {"respond", "reminders", "restore"}
 
 
-@pytest.mark.parametrize(
-    "words", [("cancel",), ("respond",), ("show",), ("log",), ("reminders", "snooze")]
-)
+@pytest.mark.parametrize("words", [("cancel",), ("show",), ("log",), ("reminders", "snooze")])
 def test_uids_are_offered_with_their_titles(here: World, words: tuple[str, ...]) -> None:
     found = offered(here, *words, "")
 
@@ -41,6 +39,24 @@ def test_uids_are_offered_with_their_titles(here: World, words: tuple[str, ...])
     [uid] = [uid for uid, title in found.items() if title == "Meeting"]
     assert offered(here, *words, uid[:-1]) == {uid: "Meeting"}
     assert offered(here, *words, "%") == {}
+
+
+def test_an_answer_is_offered_behind_the_uid(here: World) -> None:
+    [uid] = [uid for uid, title in offered(here, "show", "").items() if title == "Meeting"]
+
+    assert set(offered(here, "respond", uid, "")) == {"accept", "tentative", "decline"}
+    assert set(offered(here, "respond", uid, "t")) == {"tentative"}
+    assert set(offered(here, "respond", "--match", "meet", "a")) == {"accept"}
+
+
+def test_what_to_do_with_attachments_is_offered_behind_the_uid(here: World) -> None:
+    uids = set(offered(here, "show", ""))
+    uid = min(uids)
+
+    assert uids <= set(offered(here, "attach", ""))
+    assert set(offered(here, "attach", uid, "")) == {"add", "get", "list", "rm"}
+    assert set(offered(here, "attach", uid, "g")) == {"get"}
+    assert set(offered(here, "attach", "--match", "meet", "")) == {"add", "get", "list", "rm"}
 
 
 @pytest.mark.parametrize("words", [("sync",), ("calendars", "rename"), ("cancel", "--calendar")])

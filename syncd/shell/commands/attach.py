@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from syncd.core.errors import CommandError
 from syncd.shell.commands.common import (
@@ -27,6 +28,7 @@ from syncd.shell.commands.common import (
     through_workshop,
     yes_option,
 )
+from syncd.shell.commands.completing import offering
 
 if TYPE_CHECKING:
     from syncd.core.wire.dialects.graph_attachments import Attachment
@@ -77,10 +79,18 @@ class UidFirst(click.Group):
         """Take the UID out, if there is one."""
         ctx.meta["syncd.uid"] = ""
         if args[0] not in self.commands:
-            if len(args) == 1:
+            if len(args) == 1 and not ctx.resilient_parsing:
                 raise click.UsageError("say what to do: list, get, add or rm", ctx)
             ctx.meta["syncd.uid"], *args = args
-        return super().resolve_command(ctx, args)
+        return super().resolve_command(ctx, args) if args else (None, None, [])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """UIDs as well, as long as there is none."""
+        found = super().shell_complete(ctx, incomplete)
+        named = ctx.meta.get("syncd.uid") or ctx.params.get("words")
+        return (
+            found if named else [*offering("uid")(ctx, ctx.command.params[0], incomplete), *found]
+        )
 
 
 @click.group("attach", cls=UidFirst, subcommand_metavar="[UID] list|get|add|rm [ARGS]...")
@@ -231,8 +241,18 @@ def add_command(
     invocation: Invocation, /, files: tuple[Path, ...], name: str, dry: bool, **how: Any
 ) -> int:
     """Attach files; the same command goes on where an interrupted one stopped."""
+    for file in files:
+        _check_file(file)
     _check_name(files, name)
     return run(_add(invocation.config(), _asked(how), files, name, dry=dry))
+
+
+def _check_file(file: Path) -> None:
+    if ":/" in str(file) and not file.exists():
+        raise CommandError(
+            f"'{file}' is no file: Graph v1.0 attaches no links to what lies elsewhere",
+            hint="Write the link into the event's text, or attach it in Outlook.",
+        )
 
 
 def _check_name(files: Sequence[Path], name: str) -> None:

@@ -12,6 +12,7 @@ from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from syncd.core.errors import CommandError
 from syncd.shell.commands.common import (
@@ -50,10 +51,23 @@ def _read_answer(
     """The UID, "" where it is left out, and the answer, which comes last."""
     from syncd.core.wishes import ANSWERS
 
+    if ctx.resilient_parsing:
+        return value  # type: ignore[return-value]  # of a line that is being typed, what there is
     *uids, answer = value or ("",)
     if answer not in ANSWERS or len(uids) > 1:
         raise click.UsageError(f"say one of {', '.join(ANSWERS)}, after the UID", ctx)
     return "".join(uids), answer
+
+
+def _offer_words(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The UID first, unless `--match` names the event; then the answer."""
+    from syncd.core.wishes import ANSWERS
+
+    answers = [CompletionItem(one) for one in ANSWERS if one.startswith(incomplete)]
+    named = ctx.params.get("said") or ctx.params.get("words")
+    return answers if named else [*offering("uid")(ctx, param, incomplete), *answers]
 
 
 def _read_span(
@@ -116,7 +130,7 @@ def about_event(command: F) -> F:
     nargs=-1,
     metavar="[UID] accept|tentative|decline",
     callback=_read_answer,
-    shell_complete=offering("uid"),
+    shell_complete=_offer_words,
 )
 @click.option(
     "--propose",

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["reminders_command"]
 
 AHEAD = timedelta(hours=24)
+EARLY, LATE = timedelta(days=14), timedelta(days=1)
+"""How long before its event a reminder may fire, and after it, when it was put off."""
 MOST_AHEAD = timedelta(days=1825)  # Graph "List calendarView": no window of events is longer
 
 
@@ -64,7 +66,7 @@ def _window_options(command: F) -> F:
 @click.pass_context
 def reminders_command(ctx: click.Context, /, **said: Any) -> int:
     """
-    List the reminders of the events between two times, by the time at which they fire.
+    List the reminders that fire between two times, and those of events that are then.
 
     D is a day, or a day and a time (2031-03-04T09:00), in the mailbox's zone.
     """
@@ -148,12 +150,23 @@ async def _list(
         if end - start > MOST_AHEAD:
             raise CommandError(f"this is more than {MOST_AHEAD.days} days", hint="Ask for fewer.")
         with progress("Asking …"):
-            found = await asking.reminders((start, end))
+            near = await asking.reminders(_around(start, end))
+        found = [one for one in near if _concerns(one, start, end)]
     if as_json:
         print_json([_to_json(one, written) for one in found])
     else:
         _print(found, written)
     return ExitCode.OK
+
+
+def _around(start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """The service lists reminders by their events, and not by when they fire."""
+    room = MOST_AHEAD - (end - start)
+    return start - min(LATE, room / 2), end + min(EARLY, room / 2)
+
+
+def _concerns(one: Reminder, start: datetime, end: datetime) -> bool:
+    return start <= one.fires_at <= end or (one.start <= end and one.end >= start)
 
 
 def _print(found: Sequence[Reminder], written: Written) -> None:

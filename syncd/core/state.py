@@ -28,6 +28,7 @@ from syncd.core.ids import (
     Uid,
 )
 from syncd.core.mailbox_settings import MailboxSettings
+from syncd.core.owner import Owner
 
 __all__ = [
     "WISHES",
@@ -101,7 +102,8 @@ class CalendarRecord:
     A calendar and its folder's name; `status` "gone" keeps the folder and syncs nothing.
 
     `phase` is new (the folder was not looked at yet), import (it held files and no marker),
-    recovery (it bears a marker of a state that is lost) or live.
+    recovery (it bears a marker of a state that is lost) or live. `owner` is the address of whose
+    it is, in lower case, "" where that is not told; `is_default`: Outlook puts new events there.
     """
 
     key: CalendarKey
@@ -113,6 +115,12 @@ class CalendarRecord:
     can_edit: bool
     status: Literal["active", "gone"]
     phase: Phase
+    owner: str = ""
+    is_default: bool = False
+
+    def is_of(self, owner: Owner) -> bool:
+        """Whether it is theirs; where nobody is named, who may edit it is."""
+        return owner.is_own(self.owner) if self.owner else self.can_edit
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from syncd.core.errors import CommandError
 from syncd.core.state import CalendarRecord
 from syncd.ports import Marker
 from syncd.shell.config import Config
+from syncd.shell.way_back import owner_of
 from syncd.shell.workshop import Workshop
 from syncd.store.store import Store
 from syncd.vdir.folder import VdirFolder
@@ -25,13 +26,18 @@ __all__ = ["Known", "find_forgettable", "forget", "known_calendars"]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A calendar, what the state holds of it, and why it is not followed ("" where it is)."""
+    """
+    A calendar, what the state holds of it, and why it is not followed ("" where it is).
+
+    `is_own`: it is the mailbox owner's, and nobody shared it.
+    """
 
     record: CalendarRecord
     items: int
     problems: int
     pending: int
     why_not: str
+    is_own: bool
 
     @property
     def target(self) -> str:
@@ -50,7 +56,9 @@ async def known_calendars(config: Config, store: Store) -> list[Known]:
     for record in await store.calendars():
         counts = await store.counts(record.key)
         why = _why_not_followed(config, record)
-        found.append(Known(record, counts["items"], counts["problems"], counts["pending"], why))
+        is_own = record.is_of(await owner_of(config, store, record.account))
+        told = counts["items"], counts["problems"], counts["pending"]
+        found.append(Known(record, *told, why, is_own))
     return found
 
 

@@ -247,6 +247,8 @@ class Mailbox:
     ) -> None:
         name, color = row.name or "Calendar", _color(row)
         can_edit = row.can_edit is not False
+        owner = ((row.owner.address if row.owner else "") or "").casefold()
+        is_default = bool(row.is_default_calendar)
         if known is None:
             if not self.account.calendar_filter.admits(name):
                 return
@@ -263,12 +265,15 @@ class Mailbox:
                     can_edit,
                     "active",
                     "new",
+                    owner,
+                    is_default,
                 )
             )
             return
         wanted = self.account.calendar_filter.admits(name)
         status: Any = "active" if wanted else "gone"
-        now = replace(known, name=name, color=color, can_edit=can_edit, status=status)
+        now = replace(known, name=name, color=color, status=status, can_edit=can_edit)
+        now = replace(now, owner=owner, is_default=is_default)
         if now != known:
             await self._store.put_calendar(now)
         if status != known.status:

@@ -47,7 +47,7 @@ from syncd.ports import Answer, Failed, Taken, WriteFile, Wrote
 from syncd.shell.config import Account, Config, SyncSettings
 from syncd.shell.directory import Directory, directory_of
 from syncd.shell.moments import Span, moments_of
-from syncd.shell.way_back import WayBack
+from syncd.shell.way_back import WayBack, owner_of
 from syncd.shell.workshop import Workshop
 from syncd.store.schedules import Schedules
 from syncd.store.store import Store
@@ -548,18 +548,21 @@ def _plain(uid: str) -> str:
 # --- one's own time, offline ---------------------------------------------------------------------
 
 
-async def own_busy(store: Store, account: AccountName, days: Sequence[date]) -> list[Busy]:
+async def own_busy(
+    config: Config, store: Store, account: AccountName, days: Sequence[date]
+) -> list[Busy]:
     """
-    When an account's owner is taken, by the calendars that are followed and may be edited.
+    When an account's owner is taken, by the calendars that are followed and are the owner's.
 
-    What was cancelled or declined takes no time. Other people's calendars, which may only be read,
-    say nothing of the owner.
+    What was cancelled or declined takes no time. Other people's calendars say nothing of the owner,
+    whatever rights they gave.
     """
     zone = await zone_of(store, account)
     span = Span(days[0], days[-1], zone_info(zone))
     found: list[Busy] = []
+    owner = await owner_of(config, store, account)
     for calendar in await store.calendars(account):
-        if calendar.status == "active" and calendar.can_edit:
+        if calendar.status == "active" and calendar.is_of(owner):
             for record in await store.all_items(calendar.key):
                 found += _busy(record, span)
     return found

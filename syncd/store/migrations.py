@@ -180,6 +180,16 @@ def m008_attached(db: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def m009_owner(db: Database) -> None:
+    """Whose a calendar is, and which of them is the default."""
+    _run(
+        db,
+        "ALTER TABLE calendar ADD COLUMN owner TEXT NOT NULL DEFAULT '';\n"
+        "ALTER TABLE calendar ADD COLUMN is_default INTEGER NOT NULL DEFAULT 0;\n",
+    )
+
+
 # "OR IGNORE" in a trigger would be overruled by the conflict clause of the statement that fires it.
 _SEARCH = """
 CREATE TABLE search_text (

@@ -112,6 +112,8 @@ def calendar_of(row: sqlite3.Row) -> CalendarRecord:
         bool(row["can_edit"]),
         row["status"],
         row["phase"],
+        row["owner"],
+        bool(row["is_default"]),
     )
 
 

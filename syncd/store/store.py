@@ -364,12 +364,14 @@ class Store:
             # A key is never given twice: versions in the history go by that of a forgotten one.
             sql = (
                 "INSERT INTO calendar (key, account, id, name, color, folder, can_edit, status,"
-                " phase) VALUES ((SELECT max(key) + 1 FROM (SELECT key FROM calendar UNION ALL"
+                " phase, owner, is_default) VALUES ("
+                "(SELECT max(key) + 1 FROM (SELECT key FROM calendar UNION ALL"
                 " SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'forgotten_key')),"
-                " ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, id) DO UPDATE SET"
+                " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, id) DO UPDATE SET"
                 " name = excluded.name, color = excluded.color, folder = excluded.folder,"
                 " can_edit = excluded.can_edit,"
-                " status = excluded.status, phase = excluded.phase RETURNING *"
+                " status = excluded.status, phase = excluded.phase, owner = excluded.owner,"
+                " is_default = excluded.is_default RETURNING *"
             )
             values = (
                 calendar.account,
@@ -380,6 +382,8 @@ class Store:
                 calendar.can_edit,
                 calendar.status,
                 calendar.phase,
+                calendar.owner,
+                calendar.is_default,
             )
             with self._writing() as conn:
                 row = conn.execute(sql, values).fetchone()

@@ -696,6 +696,22 @@ class TestShare:
         assert "only the owner" in here.syncd("calendars", "share", "Ann").out
 
 
+def test_whose_they_are_is_listed(here: World) -> None:
+    """Which is the default, who shared one, and what one may do there."""
+    ann = here.service.add_mailbox(ANN, "Ann")
+    here.service.share(ann, ann.default_calendar.id, here.mailbox.owner.address, "read")
+    here.syncd("sync")
+
+    told = {line.split()[0]: line for line in here.syncd("calendars").out.splitlines()}
+    listed = {one["calendar"]: one for one in here.syncd("calendars", "--json").json}
+
+    assert told["work/Calendar"].endswith("followed, default")
+    assert told["work/Team"].endswith("followed")
+    assert told["work/Ann"].endswith(f"followed, shared by {ANN}, read-only")
+    assert (listed["Ann"]["owner"], listed["Ann"]["can_edit"]) == (ANN, False)
+    assert [name for name, one in listed.items() if one["default"]] == ["Calendar"]
+
+
 def test_permission_missing(here: World) -> None:
     """Where the service refuses for want of a permission, its name is told."""
     assert isinstance(here.server.tokens, StaticTokens)

@@ -323,6 +323,17 @@ class TestIfb:
 
         assert told == [("BUSY-TENTATIVE", *self.hours(10, 11))]
 
+    def test_calendars_of_others(self, here: World) -> None:
+        """Who lets one write in theirs is busy there, and oneself is not."""
+        box = ann(here)
+        box.create(
+            box.default_calendar.id, {"subject": "Ann's", "start": at("16:00"), "end": at("17:00")}
+        )
+        here.service.share(box, box.default_calendar.id, ME, "write")
+        assert here.syncd("sync").code == 0
+
+        assert self.periods(here.syncd("free-busy", "--ifb", "-").out) == []
+
     def test_nothing_known(self, tmp_path: Path) -> None:
         """Before the first sync there is nothing to tell."""
         with world(tmp_path) as new:

@@ -7,6 +7,7 @@ out by the daemon or, where none is running, by this process.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -60,7 +61,7 @@ async def _list(config: Config, *, as_json: bool) -> int:
     elif not known:
         say("No calendar is known yet; `syncd sync` asks for them.")
     else:
-        rows = [(one.target, _path(one), one.items, one.why_not or "followed") for one in known]
+        rows = [(one.target, _path(one), one.items, ", ".join(_told(one))) for one in known]
         table(("calendar", "folder", "items", ""), rows)
     return 0
 
@@ -70,6 +71,17 @@ async def _known(config: Config) -> list[Known]:
 
     async with open_store(config) as store:
         return await known_calendars(config, store)
+
+
+def _told(one: Known) -> Iterator[str]:
+    """Whether it is followed, whose it is, and what one may do there."""
+    yield one.why_not or "followed"
+    if one.record.is_default and one.is_own:
+        yield "default"
+    if one.record.owner and not one.is_own:
+        yield f"shared by {one.record.owner}"
+    if not one.record.can_edit:
+        yield "read-only"
 
 
 def _path(one: Known) -> str:
@@ -84,6 +96,8 @@ def _to_json(one: Known) -> dict[str, Any]:
         "folder": one.record.folder,
         "color": one.record.color,
         "can_edit": one.record.can_edit,
+        "owner": one.record.owner,
+        "default": one.record.is_default,
         "followed": one.followed,
         "why_not": one.why_not,
         "items": one.items,

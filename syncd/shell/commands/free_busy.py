@@ -231,7 +231,7 @@ async def _export(
             )
         written = Written(await zone_of(store, account), now)
         wanted = days.read(written, most=IFB_MOST_DAYS, further=IFB_DAYS - 1)
-        busy = await own_busy(store, account, wanted)
+        busy = await own_busy(config, store, account, wanted)
         organizer = await own_address(config, store, account)
     start = day_span(wanted[0], written.zone)[0]
     end = day_span(wanted[-1], written.zone)[1]

@@ -62,8 +62,12 @@ EventAction = Literal[
 ]
 
 
+class _Owner(msgspec.Struct):
+    address: str | None = ""
+
+
 class CalendarRow(msgspec.Struct, rename="camel"):
-    """One calendar of the mailbox."""
+    """One calendar of the mailbox; `owner` is somebody else where it is shared to it."""
 
     id: str
     name: str | None = ""
@@ -71,6 +75,7 @@ class CalendarRow(msgspec.Struct, rename="camel"):
     color: str | None = "auto"
     can_edit: bool | None = True
     is_default_calendar: bool | None = False
+    owner: _Owner | None = None
 
 
 class DeltaPage(msgspec.Struct):

@@ -18,7 +18,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from syncd import __version__
-from syncd.core.errors import ExitCode, SyncdError
+from syncd.core.errors import BadAnswer, ExitCode, SyncdError, Unreachable
 from syncd.shell.commands.common import Invocation
 
 __all__ = ["COMMANDS", "cli", "main", "run"]
@@ -141,8 +141,15 @@ def _told(error: SyncdError) -> int:
 
     tell(f"syncd: {error}", "bold red")
     if error.hint:
-        tell(error.hint)
+        tell(_AT_A_TERMINAL.get(error.hint, error.hint))
     return int(error.exit_code)
+
+
+_AT_A_TERMINAL = {
+    Unreachable.hint: "Try again when the service can be reached.",
+    BadAnswer.hint: "Try again later.",
+}
+"""No round does again what a command could not do."""
 
 
 def _unheard() -> int:

@@ -712,6 +712,21 @@ def test_whose_they_are_is_listed(here: World) -> None:
     assert [name for name, one in listed.items() if one["default"]] == ["Calendar"]
 
 
+def test_a_shared_calendar_that_the_login_may_not_read(here: World) -> None:
+    """No waiting helps, so a person is told which permission does; the others are in step."""
+    ann = here.service.add_mailbox(ANN, "Ann")
+    here.service.share(ann, ann.default_calendar.id, here.mailbox.owner.address, "read")
+    assert isinstance(here.server.tokens, StaticTokens)
+    here.server.tokens.scopes = frozenset(
+        {"Calendars.ReadWrite", "User.Read", "MailboxSettings.Read"}
+    )
+
+    done = here.syncd("sync")
+
+    assert done.code == 4
+    assert "Calendars.Read.Shared" in done.err
+
+
 def test_permission_missing(here: World) -> None:
     """Where the service refuses for want of a permission, its name is told."""
     assert isinstance(here.server.tokens, StaticTokens)

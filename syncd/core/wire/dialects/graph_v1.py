@@ -351,7 +351,11 @@ def refuse(answer: Answer, label: str) -> None:
 
 def _refusal_hint(status: int) -> str:
     if status == 403:
-        return "The account lacks the permission: see `syncd check`."
+        return (
+            "The login lacks a permission. Calendars that others share need"
+            " Calendars.ReadWrite.Shared, or Calendars.Read.Shared to read them, a group"
+            " Group.Read.All: add it to `scopes` of the account, and sign in again."
+        )
     if status == 404:
         return "The mailbox or calendar does not exist (any more)."
     return "The next round asks again; `syncd check` tells more."

@@ -8,7 +8,7 @@ not let go, is refused here (Graph "event: accept", "event: decline", "event: ca
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final, Literal
 
@@ -66,7 +66,7 @@ class Wish:
     What is sent: `action` is the last segment of the path, `body` its JSON.
 
     `mails` are those that the service mails, and `mail_class` the policy's word for that ("" where
-    nobody is mailed); `rule` is what the policy says of it.
+    nobody is mailed); `rule` is what the policy says of it. `noticed` is who learns of it besides.
     """
 
     kind: WishKind
@@ -75,6 +75,7 @@ class Wish:
     mails: tuple[str, ...]
     mail_class: MailClass | Literal[""]
     rule: str
+    noticed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,10 @@ def forwarded(meeting: Meeting, to: Sequence[str], comment: str, policy: MailPol
             raise CommandError(f"{one!r} is no address")
     recipients = [{"emailAddress": {"address": one}} for one in addresses]
     body = {"toRecipients": recipients, "comment": _comment(comment)}
-    return _allowed(Wish("forward", "forward", body, addresses, "invitations", ""), policy)
+    organizer = meeting.item.master.organizer
+    notice = organizer.address if organizer and meeting.event.is_organizer is False else ""
+    wish = Wish("forward", "forward", body, addresses, "invitations", "", notice)
+    return _allowed(wish, policy)
 
 
 def snoozed(meeting: Meeting, until: datetime, zone: str) -> Wish:
@@ -200,7 +204,7 @@ def dismissed(meeting: Meeting) -> Wish:
 
 
 def _as(wish: Wish, mail_class: MailClass) -> Wish:
-    return Wish(wish.kind, wish.action, wish.body, wish.mails, mail_class, "")
+    return replace(wish, mail_class=mail_class)
 
 
 def _allowed(wish: Wish, policy: MailPolicy) -> Wish:
@@ -213,7 +217,7 @@ def _allowed(wish: Wish, policy: MailPolicy) -> Wish:
             hint="Change `mail` in the configuration"
             + (", or say --no-send." if wish.kind == "respond" else "."),
         )
-    return Wish(wish.kind, wish.action, wish.body, wish.mails, wish.mail_class, rule)
+    return replace(wish, rule=rule)
 
 
 def _check(meeting: Meeting) -> None:

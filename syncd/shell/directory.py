@@ -222,7 +222,8 @@ def _how_to_get(account: Account, scope: str) -> str:
     scopes = ", ".join(f'"{one}"' for one in (*account.login_scopes, scope))
     return (
         f"The permission {scope} is missing: write `scopes = [{scopes}]` into"
-        f" [accounts.{account.name}.auth] and run `syncd login {account.name}`."
+        f" [accounts.{account.name}.auth] and run `syncd login {account.name}`; a daemon that is"
+        " running has to be started anew."
     )
 
 

@@ -202,6 +202,12 @@ def test_somebody_elses_meeting_is_not_cancelled(here: World) -> None:
     assert "only its organizer" in done.err
 
 
+def test_who_is_told_besides_is_shown_before_a_meeting_is_forwarded(here: World) -> None:
+    done = the(here, "forward", "Invitation", "--to", "dan@example.org", "--dry-run")
+
+    assert "  dan@example.org\n  and its organizer, carol@example.org, is told\n" in done.out
+
+
 def test_a_meeting_is_forwarded_to_several(here: World) -> None:
     to = "dan@example.org,eve@example.org"
     done = the(here, "forward", "Meeting", "--to", to, "--comment", "Join us", "--yes")

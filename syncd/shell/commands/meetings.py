@@ -177,7 +177,7 @@ def cancel_command(invocation: Invocation, /, **how: Any) -> int:
 
 @click.command("forward")
 @click.argument("uid", required=False, default="", shell_complete=offering("uid"))
-@click.option("--to", "to", metavar="ADDRESS", multiple=True, required=True, help="Whom to ask.")
+@click.option("--to", "to", metavar="ADDRESS", multiple=True, required=True, help="To whom.")
 @_comment
 @about_event
 @pass_invocation
@@ -284,6 +284,8 @@ def _print_effect(planned: Planned) -> None:
     say(f"{said}: {to or 'nobody is mailed'}")
     for address in wish.mails:
         say(f"  {address}")
+    if wish.noticed:
+        say(f"  and its organizer, {wish.noticed}, is told")
     if comment := wish.body.get("comment"):
         say(f"  with the words: {comment}")
     if proposed := wish.body.get("proposedNewTime"):

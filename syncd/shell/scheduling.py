@@ -11,7 +11,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ from syncd.core.errors import (
 from syncd.core.event import FIRST_YEAR, LAST_YEAR, Attendee, Event, Item, Person, ShowAs, Timed
 from syncd.core.free_busy import Availability, Busy, day_span
 from syncd.core.ids import AccountName, FileName, Uid
+from syncd.core.mailbox_settings import MailboxSettings, shown_day, shown_time
 from syncd.core.owner import Owner
 from syncd.core.state import CalendarRecord, ItemRecord
 from syncd.core.wire.dialects.graph_scheduling import (
@@ -83,13 +84,14 @@ CALENDARS_READ: Final = "Calendars.Read"
 @dataclass(frozen=True, slots=True)
 class Written:
     """
-    Reads days and times as people write them, on the clocks of a mailbox.
+    Reads days and times as people write them, on the clocks of a mailbox, and shows them.
 
-    Args: zone: the mailbox's. now: aware.
+    Args: zone: the mailbox's. now: aware. settings: with the formats of the mailbox.
     """
 
     zone: WindowsZone
     now: datetime
+    settings: MailboxSettings = field(default_factory=MailboxSettings)
 
     def day(self, text: str) -> date:
         """
@@ -156,6 +158,20 @@ class Written:
     def local(self, at: datetime) -> datetime:
         """An instant on the mailbox's clocks, aware."""
         return at.astimezone(zone_info(self.zone))
+
+    def shown(self, at: datetime) -> str:
+        """An instant with its weekday, as the mailbox's owner writes days and times."""
+        local = self.local(at)
+        return f"{local:%a} {self._day_of(local)} {shown_time(local, self.settings.time_format)}"
+
+    def shown_span(self, start: datetime, end: datetime) -> str:
+        """The same of a span; of its end the time alone where that will do."""
+        first, last = self.local(start), self.local(end)
+        day = "" if first.date() == last.date() else f"{self._day_of(last)} "
+        return f"{self.shown(start)}-{day}{shown_time(last, self.settings.time_format)}"
+
+    def _day_of(self, at: datetime) -> str:
+        return shown_day(at.date(), self.settings.date_format)
 
     def _day(self, text: str) -> date:
         today = self.local(self.now).date()
@@ -247,7 +263,9 @@ async def scheduling_of(config: Config, name: AccountName) -> AsyncIterator[Sche
         )
     async with Workshop.open(config, log_fact, patience_s=PATIENCE_S, dry=True) as workshop:
         now = datetime.now(UTC)
-        written = Written(await zone_of(workshop.store, name), now)
+        known = await workshop.store.account(name)
+        settings = known.settings if known is not None else MailboxSettings()
+        written = Written(await zone_of(workshop.store, name), now, settings)
         yield Scheduling(account, workshop, written, GraphScheduling(account.user_id))
 
 

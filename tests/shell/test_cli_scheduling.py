@@ -617,6 +617,16 @@ class TestReminders:
         assert first.split() == f"Tue {TUESDAY} 07:00 Far off Tue {TUESDAY} 12:00 Bar".split()
         assert second.startswith(f"Tue {TUESDAY} 09:45  Taken")
 
+    def test_days_and_times_are_written_as_in_outlook(self, here: World) -> None:
+        here.mailbox.folders.settings |= {"dateFormat": "dd.MM.yyyy", "timeFormat": "h:mm tt"}
+        book(here.mailbox, "14:00", "15:00", reminderMinutesBeforeStart=15, isReminderOn=True)
+        here.syncd("sync")
+
+        out = here.syncd("reminders", "--from", TUESDAY).out
+
+        assert "Tue 04.03.2031 1:45 PM" in out
+        assert "Tue 04.03.2031 9:00 AM-9:30 AM" in here.syncd(*FIND).out
+
     def test_json(self, here: World) -> None:
         """With the id under which the service knows the event; `list` is the same."""
         book(here.mailbox, "10:00", "11:00", isReminderOn=True, reminderMinutesBeforeStart=15)

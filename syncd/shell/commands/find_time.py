@@ -258,7 +258,7 @@ def _print(found: Found, written: Written) -> None:
     rows = [
         (
             number,
-            _when(one, written),
+            written.shown_span(one.start, one.end),
             f"{one.confidence:.4g} %",
             _who(one),
             ", ".join(place.name or place.address for place in one.places),
@@ -267,12 +267,6 @@ def _print(found: Found, written: Written) -> None:
         for number, one in enumerate(found.suggestions, 1)
     ]
     table(("", "time", "sure", "who", "place", "why"), rows)
-
-
-def _when(one: Suggestion, written: Written) -> str:
-    start, end = written.local(one.start), written.local(one.end)
-    until = f"{end:%H:%M}" if start.date() == end.date() else f"{end:%Y-%m-%d %H:%M}"
-    return f"{start:%a %Y-%m-%d %H:%M}-{until}"
 
 
 _WORDS: Mapping[str, str] = {

@@ -177,9 +177,9 @@ def _print(found: Sequence[Reminder], written: Written) -> None:
         return
     rows = [
         (
-            f"{written.local(one.fires_at):%a %Y-%m-%d %H:%M}",
+            written.shown(one.fires_at),
             one.subject or "(no subject)",
-            f"{written.local(one.start):%a %Y-%m-%d %H:%M}",
+            written.shown(one.start),
             one.location,
         )
         for one in found

@@ -10,7 +10,8 @@ import pytest
 from syncd.core.event import AllDay, Changes, Event, Item, Timed
 from syncd.core.recurrence import Recurrence
 from syncd.shell.moments import Span, moments_of
-from tests.shell.cli_world import TOMORROW, World, world
+from syncd.simulator.folders import Person
+from tests.shell.cli_world import ME, TOMORROW, World, at, guest, world
 
 DAY = date(2031, 3, 4)
 
@@ -132,6 +133,30 @@ class TestShowAndLog:
         assert told["event"]["recurrence"]["type"] == "daily"
         out = here.syncd(*words).out
         assert [out.count(day) for day in days] == [1, 1, 1]
+
+    def test_what_one_occurrence_has_of_its_own(self, here: World) -> None:
+        """Also one's own answer to that day alone."""
+        daily = {
+            "pattern": {"type": "daily", "interval": 1},
+            "range": {"type": "numbered", "startDate": str(TOMORROW), "numberOfOccurrences": 9},
+        }
+        times = {"start": at("10:00"), "end": at("11:00"), "recurrence": daily}
+        people = {"attendees": [guest(ME)]}
+        here.mailbox.receive(
+            here.mailbox.default_calendar.id,
+            {"subject": "Kata", **times, **people},
+            Person("Carol", "carol@example.org"),
+        )
+        here.syncd("sync")
+        third = str(TOMORROW + timedelta(days=2))
+        words = ("--match", "kata", "tentative", "--occurrence", third)
+        assert here.syncd("respond", *words).code == 0
+
+        out = here.syncd("show", "--match", "kata").out
+
+        [line] = [line for line in out.splitlines() if line.startswith(f"  {third}:")]
+        assert "answer: tentativelyAccepted" in line
+        assert "when" not in line
 
     @pytest.mark.parametrize(
         ("words", "text"),

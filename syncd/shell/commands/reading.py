@@ -598,9 +598,27 @@ def _series_rows(item: Item) -> list[tuple[str, str]]:
         return []
     return [
         ("repeats", shown_rule(item.recurrence)),
-        ("changed on", ", ".join(sorted(map(str, item.overrides)))),
+        *((str(slot), _own(item, slot)) for slot in sorted(item.overrides)),
         ("not on", ", ".join(sorted(map(str, item.cancelled)))),
     ]
+
+
+def _own(item: Item, slot: date) -> str:
+    """What one occurrence has of its own, one's own answer to it among that."""
+    import msgspec
+
+    from syncd.core.event import effective
+
+    event, series = effective(item, slot), dict(_event_rows(item.master))
+    # Its day alone makes another time of it, which is no change.
+    moved = item.overrides[slot].when is not msgspec.UNSET
+    told = [event.subject] if event.subject != item.master.subject else []
+    told += [
+        f"{name}: {value or 'none'}"
+        for name, value in _event_rows(event)
+        if value != series[name] and (name != "when" or moved)
+    ]
+    return "; ".join(told) or "changed"
 
 
 def shown_rule(rule: Recurrence) -> str:

@@ -243,7 +243,10 @@ class _Control:
             case "dismiss-reminder":
                 mailbox.dismiss(identity)
             case "answered":
-                return _stored(mailbox.answered(identity, asked["address"], asked["response"]))
+                proposal = asked.get("proposedNewTime")
+                return _stored(
+                    mailbox.answered(identity, asked["address"], asked["response"], proposal)
+                )
             case "cancelled-by-organizer":
                 return _stored(mailbox.cancelled_by_organizer(identity))
             case "add-calendar":

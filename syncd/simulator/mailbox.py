@@ -434,11 +434,17 @@ class Mailbox:
         if self._switches().attachment_change_emits_row:
             self.journal.note(item, "changed" if slot is None else "exception", slot)
 
-    def answered(self, identity: str, address: str, response: str) -> Event:
-        """Let an attendee's answer arrive in the organizer's copy. Raises: ServiceError."""
+    def answered(
+        self, identity: str, address: str, response: str, proposal: Mapping[str, Any] | None = None
+    ) -> Event:
+        """
+        Let an attendee's answer arrive in the organizer's copy.
+
+        Args: proposal: another time that goes with it, in wire form. Raises: ServiceError.
+        """
         event = self.find(identity)
         status = meetings.status(response, self._now())
-        people = meetings.with_status(event.values["attendees"], address, status)
+        people = meetings.with_status(event.values["attendees"], address, status, proposal)
         self.adjust(event, {"attendees": people})
         return event
 

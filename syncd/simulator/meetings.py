@@ -218,12 +218,18 @@ def status(response: str, at: datetime) -> dict[str, str]:
 
 
 def with_status(
-    attendees: Sequence[Mapping[str, Any]], address: str, given: Mapping[str, str]
+    attendees: Sequence[Mapping[str, Any]],
+    address: str,
+    given: Mapping[str, str],
+    proposal: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the attendees with one person's answer."""
+    """Return the attendees with one person's answer, and the time proposed with it."""
     wanted = address.casefold()
+    answer: dict[str, Any] = {"status": given}
+    if proposal is not None:
+        answer["proposedNewTime"] = dict(proposal)
     return [
-        {**person, "status": given} if attendee_key(person) == wanted else dict(person)
+        {**person, **answer} if attendee_key(person) == wanted else dict(person)
         for person in attendees
     ]
 

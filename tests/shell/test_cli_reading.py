@@ -134,6 +134,20 @@ class TestShowAndLog:
         out = here.syncd(*words).out
         assert [out.count(day) for day in days] == [1, 1, 1]
 
+    def test_another_time_that_a_guest_proposes(self, here: World) -> None:
+        """Whoever agrees moves the meeting; an answer that cannot be read proposes nothing."""
+        made = here.event("Retro", attendees=[guest("ann@example.org"), guest("bob@example.org")])
+        slot = {"start": at("15:00"), "end": at("16:00")}
+        here.mailbox.answered(made.id, "ann@example.org", "tentativelyAccepted", slot)
+        here.mailbox.answered(made.id, "bob@example.org", "declined", {"start": 7})
+        here.syncd("sync")
+
+        out = here.syncd("show", "--match", "retro").out
+        [told] = here.syncd("show", "--match", "retro", "--json").json["proposals"]
+
+        assert f"{TOMORROW}T15:00 to {TOMORROW}T16:00 UTC, by ann@example.org" in out
+        assert told["address"] == "ann@example.org"
+
     def test_what_one_occurrence_has_of_its_own(self, here: World) -> None:
         """Also one's own answer to that day alone."""
         daily = {

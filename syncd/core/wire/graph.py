@@ -54,6 +54,7 @@ __all__ = [
     "ICAL_STASH_PROPERTY",
     "ICAL_UID_PROPERTY",
     "AttachmentRow",
+    "Proposal",
     "RemoteEvent",
     "Row",
     "create_body",
@@ -64,6 +65,7 @@ __all__ = [
     "has_guessed_zone",
     "occurrence_slots",
     "patch_fields",
+    "proposals",
     "read_item",
     "sent_stash",
     "server_body",
@@ -122,6 +124,21 @@ class _GraphAttendee(Struct, rename="camel"):
     email_address: _EmailAddress | None = None
     type: str | None = "required"
     status: _Status | None = None
+    proposed_new_time: msgspec.Raw = msgspec.Raw()
+
+
+class _TimeSlot(Struct):
+    start: _Moment
+    end: _Moment
+
+
+class Proposal(Struct):
+    """Another time that a guest proposes: ISO 8601 wall times in a zone that the service names."""
+
+    address: str
+    start: str
+    end: str
+    zone: str
 
 
 class _OnlineMeeting(Struct, rename="camel", gc=False):
@@ -360,6 +377,20 @@ def _overrides(
         own = differing(_event(exception, owner, zone), plain)
         if own != Changes():
             found[slot] = own
+    return found
+
+
+def proposals(event: RemoteEvent) -> list[Proposal]:
+    """What the guests of one's own meeting propose; what of it cannot be read is left out."""
+    found = []
+    for one in event.attendees or ():
+        try:
+            slot = msgspec.json.decode(one.proposed_new_time, type=_TimeSlot)
+        except msgspec.DecodeError:
+            continue
+        address = one.email_address.address if one.email_address else ""
+        start, end = slot.start.date_time[:16], slot.end.date_time[:16]
+        found.append(Proposal(address or "", start, end, slot.start.time_zone or ""))
     return found
 
 

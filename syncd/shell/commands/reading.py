@@ -7,6 +7,7 @@ Knows how stored things read. Asks the daemon only when its next rounds are; wri
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from syncd.core.recurrence import Recurrence
     from syncd.core.search import Query
     from syncd.core.state import CalendarRecord, ItemRecord
+    from syncd.core.wire.graph import Proposal
     from syncd.shell.config_model import Account, Config
     from syncd.shell.moments import Moment
     from syncd.store.store import Store
@@ -481,6 +483,8 @@ def show_command(
 async def _show(
     config: Config, uid: str, words: str, days: tuple[date, date] | None, *, as_json: bool
 ) -> int:
+    import msgspec
+
     from syncd.shell.finding import item_of
     from syncd.shell.moments import Span, moments_of
     from syncd.shell.output import print_json
@@ -490,6 +494,7 @@ async def _show(
         settings = await _settings(store, config)
         account = config.accounts.get(calendar.account)
         zone = await _zone(store, account) if account is not None else _local_zone()
+        proposed = await _proposals(store, calendar, record)
     item = item_of(record)
     found: list[Found] = []
     if days is not None and item is not None:
@@ -499,14 +504,29 @@ async def _show(
     file = str(path) if record.file else ""
     if as_json:
         told = _item_to_json(calendar, record, item, file)
+        told["proposals"] = msgspec.to_builtins(proposed)
         if days is not None:
             told["occurrences"] = [_moment_to_json(*one) for one in found]
         print_json(told)
     elif days is not None:
         _print_agenda(found, settings)
     else:
-        _print_item(calendar, record, item, file)
+        _print_item(calendar, record, item, file, proposed)
     return ExitCode.OK
+
+
+async def _proposals(store: Store, calendar: CalendarRecord, record: ItemRecord) -> list[Proposal]:
+    """Other times that guests propose; whoever agrees edits the event."""
+    import msgspec
+
+    from syncd.core.wire.graph import decode_event, proposals
+
+    remotes = await store.remotes_by_uid(calendar.key, [record.uid])
+    for one in remotes.get(record.uid, ()):
+        if one.graph_id == record.graph_id:
+            with suppress(ValueError, msgspec.DecodeError):
+                return proposals(decode_event(one.raw))
+    return []
 
 
 async def _item_named(store: Store, uid: str, words: str) -> tuple[CalendarRecord, ItemRecord]:
@@ -540,7 +560,13 @@ def _item_to_json(
     }
 
 
-def _print_item(calendar: CalendarRecord, record: ItemRecord, item: Item | None, file: str) -> None:
+def _print_item(
+    calendar: CalendarRecord,
+    record: ItemRecord,
+    item: Item | None,
+    file: str,
+    proposed: Iterable[Proposal],
+) -> None:
     from syncd.shell.output import say
 
     say(item.master.subject or "(no subject)" if item is not None else record.uid, "bold")
@@ -552,6 +578,9 @@ def _print_item(calendar: CalendarRecord, record: ItemRecord, item: Item | None,
     ]
     if item is not None:
         rows += _event_rows(item.master) + _series_rows(item)
+    rows += [
+        ("proposed", f"{one.start} to {one.end} {one.zone}, by {one.address}") for one in proposed
+    ]
     for name, value in rows:
         if value:
             say(f"  {name + ':':<12} {value}")

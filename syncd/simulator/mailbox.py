@@ -154,10 +154,12 @@ class Mailbox:
         event = self._writable(identity, if_match)
         changes = read_changes(body)
         _check_rights(event, changes)
-        before = event.values["attendees"]
+        item = event.item
+        exceptions = [Event(item, slot) for slot in item.overrides] if event.slot is None else []
+        before = {one.slot: one.values["attendees"] for one in (event, *exceptions)}
         patch = self._patch_whole if event.slot is None else self._patch_slot
         for told in patch(event, changes):
-            self._tell(told, before, changes.names, actor)
+            self._tell(told, before[told.slot], changes.names, actor)
         return event
 
     def _tell(

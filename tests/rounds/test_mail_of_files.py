@@ -253,13 +253,24 @@ async def hosting_two_in_series(w: World) -> None:
     await w.code()
 
 
+async def hosting_series_with_a_guest_of_one_day(w: World) -> None:
+    body = event("Plan", *TIMES) | {"attendees": [*GUESTS], "recurrence": WEEKLY}
+    w.box.create(w.calendar, body)
+    w.box.patch(occurrence(w, "2026-03-12").id, {"subject": "Talk", "attendees": TWO})
+    await w.code()
+
+
 HELD = [add_carol, remove_guest, rename, rename_and_add]
 
 
 @pytest.mark.parametrize(
     ("before", "edit"),
     # Which exceptions a series has after it was rescheduled is the service's to decide.
-    [*product([hosting_two, hosting_two_in_series], HELD), (hosting_two, reschedule)],
+    [
+        *product([hosting_two, hosting_two_in_series], HELD),
+        (hosting_two, reschedule),
+        (hosting_series_with_a_guest_of_one_day, rename),
+    ],
 )
 async def test_a_held_change_lists_exactly_who_would_get_what(
     tmp_path: Path, before: Callable[[World], Awaitable[None]], edit: Callable[[World], None]

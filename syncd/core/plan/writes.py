@@ -279,7 +279,9 @@ def _mailing(
     heard = {one.address.casefold() for one in each}
     rest = [one for one in found.to if slot and one.casefold() not in heard]
     each += tuple(Told("updates", one) for one in rest)
-    return replace(found, each=tuple(sorted(each, key=lambda one: found.to.index(one.address))))
+    order = {address: place for place, address in enumerate(found.to)}
+    ordered = sorted(each, key=lambda one: order.get(one.address, len(order)))
+    return replace(found, each=tuple(ordered))
 
 
 def _mail_gate(

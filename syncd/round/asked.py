@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, assert_never
 
 import msgspec
@@ -264,6 +264,8 @@ def _why_pointless(entry: OutboxEntry, event: RemoteEvent | None) -> str:
 
 def _why_too_late(bench: Bench, entry: OutboxEntry, remote: Remote, event: RemoteEvent) -> str:
     """Why a wish that waited for the service came too late, "" where it did not."""
+    if bench.clock.now() - entry.since < _WAITED:
+        return ""
     if entry.kind in ("respond", "cancel", "forward"):
         slot = date.fromisoformat(entry.slot) if entry.slot else None
         if entry.since < (_end_of(remote.item, slot) or entry.since) <= bench.true_now():
@@ -271,9 +273,14 @@ def _why_too_late(bench: Bench, entry: OutboxEntry, remote: Remote, event: Remot
     status = event.response_status
     if entry.kind == "respond" and status is not None:
         answered_at = _instant(status.time)
-        if answered_at is not None and answered_at > entry.since:
+        skew = timedelta(seconds=bench.remote.clock_skew_s or 0)
+        if answered_at is not None and answered_at + skew > entry.since:
             return f"it was answered in Outlook meanwhile ({status.response})"
     return ""
+
+
+_WAITED = timedelta(minutes=1)
+"""What was asked for just now is meant for things as they are, however the clocks differ."""
 
 
 def _end_of(item: Item, slot: date | None) -> datetime | None:

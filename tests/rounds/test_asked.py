@@ -783,6 +783,7 @@ async def called_off(w: World, made: Any) -> None:
 async def answered_in_outlook(w: World, made: Any) -> None:
     w.clock.advance(60)
     w.box.respond(made.id, "tentativelyAccept", {"sendResponse": True})
+    w.clock.advance(60)
 
 
 async def over(w: World, made: Any) -> None:
@@ -843,6 +844,24 @@ async def test_what_has_become_pointless_is_told_and_not_sent(
         [notice] = await w.store.problems()
         assert notice.reason == reason
         assert not notice.needs_person
+
+
+async def test_a_second_answer_right_after_the_first_is_sent_although_the_clock_is_slow(
+    tmp_path: Path,
+) -> None:
+    """The service dates the first one after the wish for the second."""
+    async with world(tmp_path) as w:
+        made = await invited(w)
+        ahead = (w.clock.now() + timedelta(seconds=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        first = {"response": "accepted", "time": ahead}
+        w.box.adjust(w.box.find(made.id), {"responseStatus": first})
+        await w.code()
+
+        await answer(w, "tentativelyAccept")
+        await w.code()
+
+        assert await w.store.problems() == []
+        assert mails(w) == {RESPONSE: 1}
 
 
 @pytest.mark.parametrize(

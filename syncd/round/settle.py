@@ -80,7 +80,7 @@ async def settle_accepted(
     bench: Bench, one: Leaving, answer: Answer, round_: RoundId, reread: list[GraphId]
 ) -> None:
     entry, plan = one.entry, one.plan
-    record = _adopted(await _record(bench, plan), plan)
+    record = await _record(bench, plan)
     changes: list[Change] = [DropOutbox(entry.number)]
     changes += [ClearVerdict(problem) for problem in plan.used_verdicts]
     changes += sent(bench, entry, round_, _content(plan))
@@ -140,14 +140,6 @@ async def _record(bench: Bench, plan: ItemPlan) -> ItemRecord:
     """The item as the state has it by now (its file may have been written in this round)."""
     found = await bench.store.items(bench.key, [plan.uid])
     return found.get(plan.uid) or plan.record or ItemRecord(plan.uid)
-
-
-def _adopted(record: ItemRecord, plan: ItemPlan) -> ItemRecord:
-    """The record with the bases of an item that was linked anew, and had to wait for its write."""
-    if plan.adopted is None or record.base_local is not None:
-        return record
-    bases = plan.adopted.base_local, plan.adopted.base_remote
-    return replace(record, base_local=bases[0], base_remote=bases[1])
 
 
 def event_of(answer: Answer) -> RemoteEvent:

@@ -343,11 +343,6 @@ def _with_file(plan: ItemPlan, pull: frozenset[FieldKey], decision: Merged, desk
         _followed(decision, pull),
     )
     agreed = replace(record, base_local=moved_local, base_remote=moved_remote)
-    if decision.adopting and plan.writes:
-        # What a lost state left apart is nobody's edit: if it does not leave now, it is met anew,
-        # with the guests that the event may have by then.
-        plan = replace(plan, adopted=agreed)
-        agreed = replace(agreed, base_local=None, base_remote=None)
     if isinstance(data, bytes) and data != content:
         data = with_forms(data, sides.remote.event, desk.forms, desk.owner)
     if not isinstance(data, bytes) or data == content or name is None:

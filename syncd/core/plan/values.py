@@ -99,8 +99,7 @@ class ItemPlan:
     `record` is kept at once (None: there is none any more); `after_file` once the file work is
     done. `lost` are texts that a decision put aside: they go to the history first. `rival` is the
     file as the service's values would have it, which a person turned down. `detached` is what
-    a person took the lines of out of the file. `adopted`, of an item that is linked without a
-    common base, is its record once the first write is answered.
+    a person took the lines of out of the file.
     """
 
     uid: Uid
@@ -116,7 +115,6 @@ class ItemPlan:
     keep_todo: bool = False
     rival: bytes = b""
     detached: tuple[Attached, ...] = ()
-    adopted: ItemRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)

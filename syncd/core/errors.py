@@ -125,12 +125,6 @@ class RefusedByService(SyncdError):
         super().__init__(message, hint=hint)
         self.status = status
         self.code = code
-        if status == _FORBIDDEN:
-            # No waiting helps: somebody has to give the permission.
-            self.exit_code = ExitCode.PERSON
-
-
-_FORBIDDEN = 403
 
 
 class DiskTrouble(SyncdError):

@@ -91,13 +91,9 @@ class Mailing:
 
 def others(event: RemoteEvent, owner: Owner) -> tuple[str, ...]:
     """The addresses of everyone but the owner who is invited."""
-    return tuple(
-        one.email_address.address
-        for one in event.attendees or ()
-        if one.email_address
-        and one.email_address.address
-        and not owner.is_own(one.email_address.address)
-    )
+    named = (one.email_address.address for one in event.attendees or () if one.email_address)
+    plain = (one.strip() for one in named if one)
+    return tuple(one for one in plain if one and not owner.is_own(one))
 
 
 def update(event: RemoteEvent, wanted: Event | None, owner: Owner) -> Mailing | None:
@@ -128,8 +124,10 @@ def told_of_patch(
         names = _by_folded(others(event, owner))
         there = frozenset(names)
         first = there if first is None else first
-        # An exception with people of its own keeps them.
-        now = names if coming is None or there != first else coming
+        follows = there == first
+        if not (others_too or follows):
+            continue  # an exception with people of its own keeps them, and nobody is told
+        now = names if coming is None or not follows else coming
         found.update(("invitations", now[one]) for one in now.keys() - there)
         found.update(("cancellations", names[one]) for one in there - now.keys())
         if others_too or now.keys() == there != frozenset():

@@ -119,8 +119,9 @@ class CalendarRecord:
     is_default: bool = False
 
     def is_of(self, owner: Owner) -> bool:
-        """Whether it is theirs; where nobody is named, who may edit it is."""
-        return owner.is_own(self.owner) if self.owner else self.can_edit
+        """Whether it is theirs, and no calendar of somebody else's that they read or write."""
+        named = self.is_default or not self.owner or owner.is_own(self.owner)
+        return self.can_edit and named
 
 
 @dataclass(frozen=True, slots=True)

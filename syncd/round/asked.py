@@ -270,13 +270,28 @@ def _why_too_late(bench: Bench, entry: OutboxEntry, remote: Remote, event: Remot
         slot = date.fromisoformat(entry.slot) if entry.slot else None
         if entry.since < (_end_of(remote.item, slot) or entry.since) <= bench.true_now():
             return "it waited until the event was over"
-    status = event.response_status
-    if entry.kind == "respond" and status is not None:
-        answered_at = _instant(status.time)
-        skew = timedelta(seconds=bench.remote.clock_skew_s or 0)
-        if answered_at is not None and answered_at + skew > entry.since:
-            return f"it was answered in Outlook meanwhile ({status.response})"
+    if entry.kind == "respond" and _is_answered(bench, entry, event):
+        return "it was answered so in Outlook meanwhile"
     return ""
+
+
+def _is_answered(bench: Bench, entry: OutboxEntry, event: RemoteEvent) -> bool:
+    """Whether the very answer was given since it was asked for, and nothing goes along with it."""
+    status = event.response_status
+    answered_at = _instant(status.time) if status is not None else None
+    if status is None or answered_at is None or set(msgspec.json.decode(entry.body)) - _BARE:
+        return False
+    # The service dates it by its own clock, and what nobody answered by the year 1.
+    asked_at = entry.since - timedelta(seconds=bench.remote.clock_skew_s or 0)
+    return status.response == _ANSWERED.get(entry.action) and answered_at > asked_at
+
+
+_BARE = {"sendResponse"}
+_ANSWERED = {
+    "accept": "accepted",
+    "tentativelyAccept": "tentativelyAccepted",
+    "decline": "declined",
+}
 
 
 _WAITED = timedelta(minutes=1)

@@ -245,10 +245,11 @@ async def wish_for(workshop: Workshop, asked: Asked, exact: str) -> Outcome:
     for told in await workshop.store.problems(key, subject=subject_of(entry)):
         await workshop.store.drop_problem(told.id)
     waiting = await workshop.store.asked(key)
-    if not any(_is_same(one, entry) for one in waiting):
-        for one in waiting:
-            if _is_instead(entry, one):
-                await workshop.store.withdraw(one.number)
+    replaced = [one for one in waiting if _is_same(one, entry) or _is_instead(entry, one)]
+    numbers = [one.number for one in replaced]
+    is_kept = await workshop.store.new_outbox(key, [entry], instead_of=numbers)
+    # Where one of them has just left, what was the same is not sent twice.
+    if not is_kept and not any(_is_same(one, entry) for one in replaced):
         await workshop.store.new_outbox(key, [entry])
     reports = await sync_now(workshop, [f"{planned.calendar.account}/{planned.calendar.name}"])
     trouble = next((one.trouble for one in reports if one.trouble is not None), None)

@@ -976,16 +976,19 @@ class Store:
 
         A journal that a power cut took back would let a create go out a second time.
 
-        Args: instead_of: the entries that they take the place of; where one of these was taken
-            back meanwhile, nothing is journaled.
+        Args: instead_of: the waiting entries that they take the place of; where one of these has
+            left or was taken back meanwhile, nothing is journaled.
         """
+        waiting = "FROM outbox WHERE number = ? AND state = 'ready'"
 
         def write() -> list[int]:
             with self._writing_durably() as conn:
-                for number in instead_of:
-                    gone = conn.execute("DELETE FROM outbox WHERE number = ?", (number,))
-                    if not gone.rowcount:
-                        return []
+                there = [
+                    conn.execute(f"SELECT 1 {waiting}", (one,)).fetchone() for one in instead_of
+                ]
+                if not all(there):
+                    return []
+                conn.executemany(f"DELETE {waiting}", [(one,) for one in instead_of])
                 return [_insert_outbox(conn, calendar, entry) for entry in entries]
 
         return await self._run(write)

@@ -782,7 +782,7 @@ async def called_off(w: World, made: Any) -> None:
 
 async def answered_in_outlook(w: World, made: Any) -> None:
     w.clock.advance(60)
-    w.box.respond(made.id, "tentativelyAccept", {"sendResponse": True})
+    w.box.respond(made.id, "accept", {"sendResponse": True})
     w.clock.advance(60)
 
 
@@ -803,6 +803,10 @@ async def accept_a_day(w: World) -> None:
     await accept(w, slot="2026-03-12")
 
 
+async def accept_barely(w: World) -> None:
+    await ask(w, "respond", "accept", {"sendResponse": True}, CAROL.address)
+
+
 LATE = "was not sent: it waited until the event was over"
 NO_CANCEL = "'cancel' was not sent: only its organizer can cancel a meeting"
 OWN_EVENT = "it is an event of your own: nobody waits for an answer"
@@ -814,9 +818,9 @@ POINTLESS = [
     pytest.param(invited, accept, called_off, f"'accept' {OFF}", id="called-off-accept"),
     pytest.param(
         invited,
-        accept,
+        accept_barely,
         answered_in_outlook,
-        "'accept' was not sent: it was answered in Outlook meanwhile (tentativelyAccepted)",
+        "'accept' was not sent: it was answered so in Outlook meanwhile",
         id="answered",
     ),
     pytest.param(invited, accept, over, f"'accept' {LATE}", id="over-accept"),
@@ -846,22 +850,36 @@ async def test_what_has_become_pointless_is_told_and_not_sent(
         assert not notice.needs_person
 
 
-async def test_a_second_answer_right_after_the_first_is_sent_although_the_clock_is_slow(
-    tmp_path: Path,
+@pytest.mark.parametrize("skew_s", [0.5, -2.0])
+async def test_an_answer_that_waited_goes_whatever_the_clocks_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, skew_s: float
 ) -> None:
-    """The service dates the first one after the wish for the second."""
+    """Graph dates what nobody answered by the year 1."""
     async with world(tmp_path) as w:
-        made = await invited(w)
-        ahead = (w.clock.now() + timedelta(seconds=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        first = {"response": "accepted", "time": ahead}
-        w.box.adjust(w.box.find(made.id), {"responseStatus": first})
-        await w.code()
+        await invited(w)
+        await accept_barely(w)
+        w.clock.advance(120)
+        monkeypatch.setattr(GraphRemote, "clock_skew_s", property(lambda self: skew_s))
 
-        await answer(w, "tentativelyAccept")
-        await w.code()
+        assert await w.code() == 0
 
+        assert (sum(mails(w).values()), await left(w)) == (1, 0)
+
+
+async def test_an_answer_for_one_day_goes_after_that_for_the_series(tmp_path: Path) -> None:
+    """What was answered meanwhile was answered from here."""
+    async with world(tmp_path) as w:
+        await invited(w, recurrence=WEEKLY)
+        await answer(w, "accept")
+        w.clock.advance(5)
+        await answer(w, "decline", slot="2026-03-12")
+        w.clock.advance(1200)
+
+        for _ in range(2):
+            assert await w.code() == 0
+
+        assert (sum(mails(w).values()), await left(w)) == (2, 0)
         assert await w.store.problems() == []
-        assert mails(w) == {RESPONSE: 1}
 
 
 @pytest.mark.parametrize(

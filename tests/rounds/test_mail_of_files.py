@@ -260,6 +260,29 @@ async def hosting_series_with_a_guest_of_one_day(w: World) -> None:
     await w.code()
 
 
+async def alone_but_for_one_day(w: World) -> None:
+    w.box.create(w.calendar, event("Plan", *TIMES) | {"recurrence": WEEKLY})
+    w.box.patch(occurrence(w, "2026-03-12").id, {"subject": "Talk", "attendees": TWO})
+    await w.code()
+
+
+def _add_carol_behind(w: World, line: bytes) -> None:
+    data = w.path("Plan").read_bytes()
+    at = data.index(BEFORE_END, data.index(line))
+    guest = f"ATTENDEE:mailto:{CAROL}\r\n".encode()
+    w.clock.advance(5)
+    w.path("Plan").write_bytes(data[:at] + guest + data[at:])
+
+
+def add_carol_to_the_series(w: World) -> None:
+    _add_carol_behind(w, b"SUMMARY:Plan\r\n")
+
+
+def rename_and_add_to_the_series(w: World) -> None:
+    add_carol_to_the_series(w)
+    rename(w)
+
+
 HELD = [add_carol, remove_guest, rename, rename_and_add]
 
 
@@ -270,6 +293,10 @@ HELD = [add_carol, remove_guest, rename, rename_and_add]
         *product([hosting_two, hosting_two_in_series], HELD),
         (hosting_two, reschedule),
         (hosting_series_with_a_guest_of_one_day, rename),
+        (hosting_series_with_a_guest_of_one_day, add_carol_to_the_series),
+        (alone_but_for_one_day, rename),
+        (alone_but_for_one_day, add_carol_to_the_series),
+        (alone_but_for_one_day, rename_and_add_to_the_series),
     ],
 )
 async def test_a_held_change_lists_exactly_who_would_get_what(
@@ -291,3 +318,31 @@ async def test_a_held_change_lists_exactly_who_would_get_what(
         sent = Counter((f"{one.kind}s", to) for one in w.mails() for to in one.to)
         assert sent == listed
         assert problem.to == tuple(dict.fromkeys(to for _, to in listed))
+
+
+async def test_the_guests_of_one_day_are_not_told_by_the_rule_for_invitations(
+    tmp_path: Path,
+) -> None:
+    """A guest is added to the series, which may go, and its title changed, which may not."""
+    async with world(tmp_path, mail=MailPolicy("send", "hold", "hold", "hold")) as w:
+        await alone_but_for_one_day(w)
+        rename_and_add_to_the_series(w)
+
+        assert await w.code() == 4
+        assert w.mails() == []
+
+
+async def test_an_answer_that_is_approved_goes_with_its_words(tmp_path: Path) -> None:
+    async with world(tmp_path, mail=MailPolicy("hold", "hold", "hold", "hold")) as w:
+        await invited(w)
+        accept(w)
+        w.edit("Plan", b"SUMMARY:Plan\r\n", b"SUMMARY:Plan\r\nCOMMENT:With pleasure\r\n")
+        for _ in range(2):
+            assert await w.code() == 4
+        [problem] = await w.store.problems()
+        assert 'with the words "With pleasure"' in problem.reason
+
+        await w.decide(problem, "approved")
+        assert await w.code() == 0
+
+        assert [(one.kind, one.comment) for one in w.mails()] == [("response", "With pleasure")]

@@ -713,7 +713,7 @@ def test_whose_they_are_is_listed(here: World) -> None:
 
 
 def test_a_shared_calendar_that_the_login_may_not_read(here: World) -> None:
-    """No waiting helps, so a person is told which permission does; the others are in step."""
+    """It is told which permission is missing; the others are in step."""
     ann = here.service.add_mailbox(ANN, "Ann")
     here.service.share(ann, ann.default_calendar.id, here.mailbox.owner.address, "read")
     assert isinstance(here.server.tokens, StaticTokens)
@@ -723,8 +723,9 @@ def test_a_shared_calendar_that_the_login_may_not_read(here: World) -> None:
 
     done = here.syncd("sync")
 
-    assert done.code == 4
+    assert done.code == 5
     assert "Calendars.Read.Shared" in done.err
+    assert len(here.files()) == len(here.mailbox.items(here.mailbox.default_calendar.id))
 
 
 def test_permission_missing(here: World) -> None:

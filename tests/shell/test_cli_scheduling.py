@@ -323,6 +323,16 @@ class TestIfb:
 
         assert told == [("BUSY-TENTATIVE", *self.hours(10, 11))]
 
+    def test_calendars_that_are_only_read(self, here: World) -> None:
+        """One that is subscribed to is in the mailbox, and says nothing of its owner's time."""
+        football = here.mailbox.folders.add("Football")
+        match = {"subject": "Match", "start": at("20:00"), "end": at("21:00")}
+        here.mailbox.create(football.id, match)
+        football.can_edit = False
+        assert here.syncd("sync").code == 0
+
+        assert self.periods(here.syncd("free-busy", "--ifb", "-").out) == []
+
     def test_calendars_of_others(self, here: World) -> None:
         """Who lets one write in theirs is busy there, and oneself is not."""
         box = ann(here)

@@ -25,7 +25,7 @@ from syncd.core.plan.values import Desk, FileJob, ItemPlan, exactly, fields_valu
 from syncd.core.plan.writes import with_writes
 from syncd.core.policies import Winner
 from syncd.core.state import ItemRecord, Lost, Problem
-from syncd.core.wire.graph import RemoteEvent, has_guessed_zone, stamps
+from syncd.core.wire.graph import RemoteEvent, exception_slots, has_guessed_zone, stamps
 from syncd.core.wire.holds import Hold
 from syncd.core.wire.ics_forms import with_forms
 from syncd.core.wire.ics_rewrite import rewrite
@@ -280,9 +280,10 @@ def _mails(key: FieldKey, sides: Sides, desk: Desk) -> bool:
     assert sides.remote is not None
     if key.name == "attendees":
         return True
-    return key.name not in SILENT_FIELDS and (
-        update(sides.remote.event, None, desk.owner) is not None
-    )
+    event = sides.remote.event
+    events = (event, *exception_slots(event, desk.owner).values())
+    told = (update(one, None, desk.owner) for one in events)
+    return key.name not in SILENT_FIELDS and any(one is not None for one in told)
 
 
 def _is_foreign(decision: Merged, desk: Desk) -> bool:

@@ -24,10 +24,19 @@ from syncd.core.event import MASTER, Event, FieldKey, Item, effective
 from syncd.core.ids import (
     ProblemId,
 )
-from syncd.core.mail import SILENT_FIELDS, Mailing, Told, deletion, of_both, told_of_patch, update
+from syncd.core.mail import (
+    SILENT_FIELDS,
+    Mailing,
+    Told,
+    deletion,
+    of_both,
+    others,
+    told_of_patch,
+    update,
+)
 from syncd.core.merge import ABSENT, overlay
 from syncd.core.plan.files import hold_problem
-from syncd.core.plan.mailing import mail_problem, mail_stands
+from syncd.core.plan.mailing import mail_code, mail_problem, mail_stands
 from syncd.core.plan.values import Desk, ItemPlan, Write, fields_value, unless_refused
 from syncd.core.wire.graph import RemoteEvent, exception_slots, patch_fields
 from syncd.core.wire.holds import hold
@@ -118,6 +127,11 @@ def _comment(sides: Sides, slot: str, desk: Desk) -> Mapping[str, str]:
     """What the owner wrote along with the answer: not a comment that stood there before."""
     assert isinstance(sides.local, Present)
     comment = sides.local.file.comments.get(slot, "")
+    held = mail_code("responses")
+    if comment and any(
+        (one.uid, one.code) == (sides.uid, held) for one in desk.open_problems.values()
+    ):
+        return {"comment": comment}  # what waits with its answer has not been said yet
     before = read(sides.known.content, desk.owner, None) if sides.known and comment else None
     if isinstance(before, FileItem) and before.comments.get(slot) == comment:
         return {}
@@ -269,19 +283,38 @@ def _mailing(
     names = {key.name for key in keys} - SILENT_FIELDS
     coming = wanted if "attendees" in names else None
     met = _server_event(remote, slot, desk)
+    exceptions = () if slot else tuple(exception_slots(remote.event, desk.owner).values())
     found = of_both(update(met, coming, desk.owner), update(remote.event, coming, desk.owner))
+    for exception in exceptions:
+        # A series that has no guests may have days that do.
+        found = _stricter(found, update(exception, None, desk.owner), desk)
     if found is None:
         return None
-    exceptions = () if slot else exception_slots(remote.event, desk.owner).values()
     alone = names == {"attendees"}
     each = told_of_patch((met, *exceptions), coming, desk.owner, others_too=not alone)
-    # Whether those of the series hear of a change of one day is not documented.
-    heard = {one.address.casefold() for one in each}
-    rest = [one for one in found.to if slot and one.casefold() not in heard]
-    each += tuple(Told("updates", one) for one in rest)
+    if slot:
+        # Whether those of the series hear of a change of one day is not documented.
+        own = {one.casefold() for one in others(met, desk.owner)} | {
+            one.address.casefold() for one in each
+        }
+        rest = [one for one in others(remote.event, desk.owner) if one.casefold() not in own]
+        each += tuple(Told("updates", one) for one in rest)
+    if not each:
+        return None
     order = {address: place for place, address in enumerate(found.to)}
     ordered = sorted(each, key=lambda one: order.get(one.address, len(order)))
     return replace(found, each=tuple(ordered))
+
+
+_STRICTNESS = ("send", "hold", "never")
+
+
+def _stricter(one: Mailing | None, other: Mailing | None, desk: Desk) -> Mailing | None:
+    """Both together, by whichever rule lets less go."""
+    if one is None or other is None:
+        return one or other
+    first, second = (_STRICTNESS.index(desk.mail.rule(each.kind)) for each in (one, other))
+    return of_both(one, other) if first >= second else of_both(other, one)
 
 
 def _mail_gate(

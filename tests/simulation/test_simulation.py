@@ -640,6 +640,16 @@ def test_an_old_text_of_a_series_says_what_its_days_have() -> None:
     )
 
 
+def test_days_that_were_taken_out_move_with_their_series() -> None:
+    """Each of them stands in a line of its own."""
+    _well(
+        Step(1, "here", "create", 1, 228),
+        Step(7, "here", "exdate", 1, 911),
+        Step(8, "here", "exdate", 1, 419),
+        Step(11, "here", "start", 1, 693),
+    )
+
+
 def test_a_file_that_moves_while_a_person_is_asked_keeps_both_versions() -> None:
     """The state was lost, so its text is asked about; until that is answered both events stay."""
     _well(

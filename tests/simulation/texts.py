@@ -203,8 +203,8 @@ def _moved(event: str, by: timedelta, exact: set[str]) -> str:
         line = line_of(event, name)
         if line.partition(":")[2][8:] in {one.partition(":")[2][8:] for one in exact}:
             event = _by(event, line, by)
-    for name in ("RECURRENCE-ID", "EXDATE"):
-        if line := line_of(event, name):
+    for line in event.split("\r\n"):
+        if re.match("RECURRENCE-ID|EXDATE", line):
             event = _by(event, line, by)
     return event
 

@@ -695,7 +695,11 @@ class Store:
     async def arrivals(
         self, source: CalendarKey, uids: Iterable[Uid]
     ) -> dict[Uid, set[CalendarKey]]:
-        """Where files of UIDs were new after all that is known of them in `source`."""
+        """
+        Where files of UIDs were new after all that is known of them in `source`.
+
+        News of an event that never reached its file tell nothing of where that was.
+        """
         wanted = list(dict.fromkeys(uids))
 
         def read() -> dict[Uid, set[CalendarKey]]:
@@ -708,7 +712,9 @@ class Store:
                     f" WHERE h.uid IN ({marks}) AND h.what = 'create' AND h.side = 'local'"
                     " AND h.number > (SELECT coalesce(max(o.number), 0) FROM history o"
                     " WHERE o.uid = h.uid AND o.calendar = ?"
-                    f" AND o.what NOT IN ({','.join('?' * len(WISHES))}))"
+                    f" AND o.what NOT IN ({','.join('?' * len(WISHES))})"
+                    " AND NOT (o.side = 'remote' AND o.what = 'update' AND o.before IN (SELECT"
+                    " i.content FROM item i WHERE i.calendar = o.calendar AND i.uid = o.uid)))"
                 )
                 for uid, calendar in self._conn.execute(sql, (*part, source, *WISHES)):
                     found.setdefault(Uid(uid), set()).add(CalendarKey(calendar))

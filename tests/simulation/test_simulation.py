@@ -640,6 +640,16 @@ def test_an_old_text_of_a_series_says_what_its_days_have() -> None:
     )
 
 
+def test_a_file_that_moves_just_as_its_event_was_edited_has_moved() -> None:
+    """The edit is noted after the arrival, and reached no file where it was."""
+    _well(
+        Step(15, "here", "create", 15, 317),
+        Step(18, "here", "sync"),
+        Step(31, "remote", "edit", 15, 669),
+        Step(33, "here", "sync", 0, 3, (Hook(13, Step(34, "here", "move", 15, 685)),)),
+    )
+
+
 def test_days_that_were_taken_out_move_with_their_series() -> None:
     """Each of them stands in a line of its own."""
     _well(

@@ -118,10 +118,9 @@ class CalendarRecord:
     owner: str = ""
     is_default: bool = False
 
-    def is_of(self, owner: Owner) -> bool:
-        """Whether it is theirs, and no calendar of somebody else's that they read or write."""
-        named = self.is_default or not self.owner or owner.is_own(self.owner)
-        return self.can_edit and named
+    def is_shared_to(self, owner: Owner) -> bool:
+        """Whether it is somebody else's, who lets them read or write it."""
+        return bool(self.owner) and not self.is_default and not owner.is_own(self.owner)
 
 
 @dataclass(frozen=True, slots=True)

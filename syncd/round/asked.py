@@ -283,17 +283,10 @@ def _is_answered(bench: Bench, entry: OutboxEntry, event: RemoteEvent) -> bool:
         return False
     # The service dates it by its own clock, and what nobody answered by the year 1.
     asked_at = entry.since - timedelta(seconds=bench.remote.clock_skew_s or 0)
-    return status.response == _ANSWERED.get(entry.action) and answered_at > asked_at
+    return status.response == _RESPONSES.get(entry.action) and answered_at > asked_at
 
 
 _BARE = {"sendResponse"}
-_ANSWERED = {
-    "accept": "accepted",
-    "tentativelyAccept": "tentativelyAccepted",
-    "decline": "declined",
-}
-
-
 _WAITED = timedelta(minutes=1)
 """What was asked for just now is meant for things as they are, however the clocks differ."""
 

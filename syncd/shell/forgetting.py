@@ -29,7 +29,7 @@ class Known:
     """
     A calendar, what the state holds of it, and why it is not followed ("" where it is).
 
-    `is_own`: it is the mailbox owner's, and nobody shared it.
+    `is_shared`: it is somebody else's.
     """
 
     record: CalendarRecord
@@ -37,7 +37,7 @@ class Known:
     problems: int
     pending: int
     why_not: str
-    is_own: bool
+    is_shared: bool
 
     @property
     def target(self) -> str:
@@ -56,9 +56,9 @@ async def known_calendars(config: Config, store: Store) -> list[Known]:
     for record in await store.calendars():
         counts = await store.counts(record.key)
         why = _why_not_followed(config, record)
-        is_own = record.is_of(await owner_of(config, store, record.account))
+        is_shared = record.is_shared_to(await owner_of(config, store, record.account))
         told = counts["items"], counts["problems"], counts["pending"]
-        found.append(Known(record, *told, why, is_own))
+        found.append(Known(record, *told, why, is_shared))
     return found
 
 

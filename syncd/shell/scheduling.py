@@ -572,15 +572,16 @@ async def own_busy(
     """
     When an account's owner is taken, by the calendars that are followed and are the owner's.
 
-    What was cancelled or declined takes no time. Other people's calendars say nothing of the owner,
-    whatever rights they gave.
+    What was cancelled or declined takes no time. Calendars that others share, whatever rights they
+    gave, and those that are only read say nothing of the owner.
     """
     zone = await zone_of(store, account)
     span = Span(days[0], days[-1], zone_info(zone))
     found: list[Busy] = []
     owner = await owner_of(config, store, account)
     for calendar in await store.calendars(account):
-        if calendar.status == "active" and calendar.is_of(owner):
+        is_own = calendar.can_edit and not calendar.is_shared_to(owner)
+        if calendar.status == "active" and is_own:
             for record in await store.all_items(calendar.key):
                 found += _busy(record, span)
     return found

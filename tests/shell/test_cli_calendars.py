@@ -700,6 +700,7 @@ def test_whose_they_are_is_listed(here: World) -> None:
     """Which is the default, who shared one, and what one may do there."""
     ann = here.service.add_mailbox(ANN, "Ann")
     here.service.share(ann, ann.default_calendar.id, here.mailbox.owner.address, "read")
+    here.mailbox.folders.add("Football").can_edit = False
     here.syncd("sync")
 
     told = {line.split()[0]: line for line in here.syncd("calendars").out.splitlines()}
@@ -707,6 +708,7 @@ def test_whose_they_are_is_listed(here: World) -> None:
 
     assert told["work/Calendar"].endswith("followed, default")
     assert told["work/Team"].endswith("followed")
+    assert told["work/Football"].endswith("followed, read-only")
     assert told["work/Ann"].endswith(f"followed, shared by {ANN}, read-only")
     assert (listed["Ann"]["owner"], listed["Ann"]["can_edit"]) == (ANN, False)
     assert [name for name, one in listed.items() if one["default"]] == ["Calendar"]

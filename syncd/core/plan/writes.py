@@ -299,8 +299,6 @@ def _mailing(
         }
         rest = [one for one in others(remote.event, desk.owner) if one.casefold() not in own]
         each += tuple(Told("updates", one) for one in rest)
-    if not each:
-        return None
     order = {address: place for place, address in enumerate(found.to)}
     ordered = sorted(each, key=lambda one: order.get(one.address, len(order)))
     return replace(found, each=tuple(ordered))

@@ -76,9 +76,9 @@ async def _known(config: Config) -> list[Known]:
 def _told(one: Known) -> Iterator[str]:
     """Whether it is followed, whose it is, and what one may do there."""
     yield one.why_not or "followed"
-    if one.record.is_default and one.is_own:
+    if one.record.is_default:
         yield "default"
-    if one.record.owner and not one.is_own:
+    if one.is_shared:
         yield f"shared by {one.record.owner}"
     if not one.record.can_edit:
         yield "read-only"

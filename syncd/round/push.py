@@ -15,12 +15,14 @@ from typing import assert_never
 
 import msgspec
 
+from syncd.core.decide import Merged
 from syncd.core.errors import LoginNeeded, SyncdError
 from syncd.core.ids import GraphId, RoundId, TransactionId, Uid
 from syncd.core.plan import ItemPlan, Write
 from syncd.core.state import (
     DropOutbox,
     OutboxEntry,
+    PutItem,
     PutOutbox,
 )
 from syncd.ports import Answer, Answered, Lost, Unsent, WriteOutcome
@@ -83,7 +85,30 @@ async def _push_some(
     if reread:
         await reread_series(bench, accepted, reread)
     bench.observe("writes.settled", {"count": len(leaving)})
-    return {one.plan.uid for one, _ in accepted}
+    going_on = {one.plan.uid for one, _ in accepted}
+    held_up = [one for one, write in heads if write.kind != "attach" and one.uid not in going_on]
+    await _meet_anew(bench, held_up)
+    return going_on
+
+
+async def _meet_anew(bench: Bench, plans: Sequence[ItemPlan]) -> None:
+    """
+    Forget the bases of what is linked without a common one, and of which a write did not get
+    through.
+
+    What a lost state left apart is nobody's edit: it is weighed anew, with the guests that the
+    event may have by then.
+    """
+    linked = [
+        one.uid for one in plans if isinstance(one.decision, Merged) and one.decision.adopting
+    ]
+    if linked:
+        items = await bench.store.items(bench.key, linked)
+        bare = [
+            replace(one, base_local=None, base_remote=None, fingerprint=None, stat=None)
+            for one in items.values()
+        ]
+        await bench.store.commit(bench.key, [PutItem(one) for one in bare])
 
 
 def _leaving(bench: Bench, target: Target) -> Leaving:

@@ -673,6 +673,18 @@ def test_a_file_that_moves_while_a_person_is_asked_keeps_both_versions() -> None
     )
 
 
+def test_what_a_lost_state_left_apart_mails_nobody_who_is_invited_meanwhile() -> None:
+    """It is nobody's edit, also after the service did not take it because it had a guest by then."""
+    _well(
+        Step(3, "here", "create", 3, 852),
+        Step(28, "here", "sync", extra=2),
+        Step(31, "here", "forget", 2, 938),
+        Step(36, "remote", "start", 3, 824),
+        Step(38, "here", "sync", 0, 3, (Hook(60, Step(39, "remote", "invite", 3, 391)),)),
+        settings={"conflict": "local"},
+    )
+
+
 def test_a_persons_decision_for_the_file_may_mail() -> None:
     """The file has no guests, Outlook has: whoever takes the file's side sends them word."""
     _well(

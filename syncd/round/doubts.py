@@ -100,8 +100,8 @@ def _field_times(bench: Bench, before: RemoteRecord | None, raw: bytes) -> Field
     return times.moved(changed(old, new, local=False), bench.clock.now())
 
 
-async def ask_doubts(bench: Bench, view: View) -> int:
-    """Ask by id about everything that pages only hinted at; how much the next round asks again."""
+async def ask_doubts(bench: Bench, view: View) -> set[GraphId]:
+    """Ask by id about everything that pages only hinted at; what the next round asks again."""
     kept: set[GraphId] = set()
     behind: set[GraphId] = set()
     while doubts := await _doubts(bench, kept | behind):
@@ -126,7 +126,7 @@ async def ask_doubts(bench: Bench, view: View) -> int:
         ids = [one for one in attached if one not in settled | kept]
         behind |= await ask_attached(bench, ids)
         bench.observe("doubts.settled", {"count": len(doubts)})
-    return len(kept)
+    return kept
 
 
 async def _doubts(bench: Bench, kept: set[GraphId]) -> list[Doubt]:
@@ -466,13 +466,13 @@ async def _is_shown(bench: Bench, event: RemoteEvent, view: View) -> bool:
         request = bench.dialect.follow(page.next_link, "calendarView")
 
 
-async def sweep(bench: Bench, view: View) -> int:
+async def sweep(bench: Bench, view: View) -> set[GraphId]:
     """
     After a whole view: ask for all that it did not show.
 
     What lies outside the window is asked for as well, whatever made the view a fresh one: it counts
     as the last true-up, and tokens that die again and again must not put that off for ever.
-    Returns: how much the next round asks again.
+    Returns: what the next round asks again.
     """
     unseen = await bench.store.unseen(bench.key, view.sweep)
     doubts = [PutDoubt(Doubt(record.graph_id, "unseen")) for record in unseen]

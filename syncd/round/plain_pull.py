@@ -89,8 +89,8 @@ def _unchanged(bench: Bench, versions: Mapping[GraphId, str]) -> list[Change]:
     ]
 
 
-async def _asked(bench: Bench, view: View, *, whole: bool) -> int:
-    """Ask for what the view does not show; how much the next round asks again."""
+async def _asked(bench: Bench, view: View, *, whole: bool) -> set[GraphId]:
+    """Ask for what the view does not show; what the next round asks again."""
     unseen = await bench.store.unseen(bench.key, view.sweep)
     doubts = [PutDoubt(Doubt(one.graph_id, "unseen")) for one in unseen if whole or not one.outside]
     await bench.store.commit(bench.key, doubts)

@@ -9,7 +9,7 @@ that a killed round goes on where it stopped, and nothing is removed on the word
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from syncd.core.delta import (
@@ -59,7 +59,7 @@ class Pulled:
 
     clock_off: bool = False
     unreadable_rows: int = 0
-    unsure: int = 0
+    unsure: set[GraphId] = field(default_factory=set)
 
 
 async def pull(bench: Bench, locals_: Mapping[Uid, LocalItem], *, true_up: bool) -> Pulled:
@@ -105,8 +105,8 @@ async def is_linking(bench: Bench, locals_: Mapping[Uid, LocalItem], fresh: Wind
     return bool(locals_) and not await bench.store.problems(bench.key, subject="*import")
 
 
-async def _settled(bench: Bench, view: View) -> int:
-    """Ask for all that the pages only hinted at; how much the next round asks again."""
+async def _settled(bench: Bench, view: View) -> set[GraphId]:
+    """Ask for all that the pages only hinted at; what the next round asks again."""
     if view.complete and view.true_up_at is None:
         # What is gone comes first: an event that was made again takes the UID of the one before.
         return await sweep(bench, view)

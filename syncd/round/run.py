@@ -7,7 +7,7 @@ round's matter, and a killed round goes on from the store.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -23,7 +23,7 @@ from syncd.core.decide import (
 )
 from syncd.core.errors import SyncdError
 from syncd.core.event import AllDay, Item, When
-from syncd.core.ids import RoundId, Uid
+from syncd.core.ids import GraphId, RoundId, Uid
 from syncd.core.plan import (
     ItemPlan,
 )
@@ -64,7 +64,7 @@ class RoundReport:
     plans: list[ItemPlan] = field(default_factory=list)
     waiting: set[Uid] = field(default_factory=set)
     watching: int = 0
-    unsure: int = 0
+    unsure: set[GraphId] = field(default_factory=set)
     disk_trouble: bool = False
     linked: bool = False
 
@@ -108,7 +108,9 @@ async def run_round(
         wishes = await carry_out(bench, round_, report.waiting)
         report.again |= wishes.again
         report.trouble = wishes.trouble
-    report.watching = len(report.waiting) - await _listed(bench, report.waiting) + report.unsure
+    report.watching = (
+        len(report.waiting) - await _listed(bench, report.waiting) + len(report.unsure)
+    )
     report.again |= report.watching > 0
     return report
 
@@ -119,6 +121,12 @@ def _tell(bench: Bench, pulled: Pulled) -> None:
         bench.observe("clock.off", {"seconds": round(bench.remote.clock_skew_s or 0)})
     if pulled.unreadable_rows:
         bench.observe("rows.unreadable", {"count": pulled.unreadable_rows})
+
+
+async def _unread(bench: Bench, unsure: Collection[GraphId]) -> set[Uid]:
+    """Items whose event has news that could not be read yet: a write would go over them."""
+    records = await bench.store.remotes_by_id(bench.key, unsure)
+    return {one.uid for one in records.values()}
 
 
 async def _listed(bench: Bench, waiting: set[Uid]) -> int:
@@ -149,8 +157,9 @@ async def _reconcile(
     desk = await planning_desk(bench, local, moves)
     later: list[ItemPlan] = []
     files: list[ItemPlan] = []
+    unread = await _unread(bench, report.unsure)
     is_emptied = len(local.missing | local.absent) >= max(desk.tally.files, 1)
-    async for found in planned(bench, local, moves, desk, report.waiting):
+    async for found in planned(bench, local, moves, desk, report.waiting | unread):
         plans = [plan for plan in found if not _is_carried_next(plan, moves)]
         report.again |= len(plans) < len(found)
         later += [plan for plan in plans if _is_weighed(plan)]

@@ -673,6 +673,20 @@ def test_a_file_that_moves_while_a_person_is_asked_keeps_both_versions() -> None
     )
 
 
+def test_an_edit_waits_for_news_that_another_copy_of_the_mailbox_denies() -> None:
+    """A page told of them, the read by id says 404, and nobody would stop a write over them."""
+    _well(
+        Step(1, "here", "create", 1, 621),
+        Step(24, "here", "sync", extra=1),
+        Step(28, "remote", "start", 1, 628),
+        Step(31, "here", "sync", extra=2),
+        Step(36, "here", "edit", 1, 276),
+        Step(42, "remote", "edit", 1, 69),
+        Step(43, "here", "sync", 0, 1, (Hook(2, "lagging"),)),
+        switches={"if_match_honoured": False},
+    )
+
+
 def test_what_a_lost_state_left_apart_mails_nobody_who_is_invited_meanwhile() -> None:
     """It is nobody's edit, also after the service did not take it because it had a guest by then."""
     _well(

@@ -8,8 +8,10 @@ Foreign exceptions are translated into these where they arise, and nowhere else.
 """
 
 from enum import IntEnum
+from typing import Final
 
 __all__ = [
+    "OUT_OF_REACH",
     "BadAnswer",
     "CommandError",
     "ConfigError",
@@ -97,6 +99,10 @@ class Throttled(Unreachable):
 
 class ServiceDown(Unreachable):
     """The service answers that it cannot serve at present (5xx)."""
+
+
+OUT_OF_REACH: Final = (LoginNeeded, Unreachable)
+"""Nothing is wrong with what was attempted: the same can be done once the service is in reach."""
 
 
 class BadAnswer(SyncdError):

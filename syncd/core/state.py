@@ -47,6 +47,7 @@ __all__ = [
     "DropRemote",
     "DropView",
     "EntryKind",
+    "Errand",
     "FieldTimes",
     "HistoryRecord",
     "ItemRecord",
@@ -256,6 +257,29 @@ class OutboxEntry:
     before_etag: str
     mails: tuple[str, ...] = ()
     mail_kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """
+    What a person asked of a mailbox by a command, beside its events: durable before it leaves.
+
+    `asked` is JSON, as it was typed; `decided` the same about this very thing, once that is told
+    from others of its name, b"" before. `attempt` completes "to", for people. `state` is as in
+    `OutboxEntry`. `left_at` is when it left; `before` are ids that were listed then, by which what
+    it made is told from what was there.
+    """
+
+    number: int
+    account: AccountName
+    kind: Literal["directory", "attachment"]
+    asked: bytes
+    attempt: str
+    state: Literal["ready", "sent", "doubt"]
+    since: datetime
+    decided: bytes = b""
+    left_at: datetime | None = None
+    before: tuple[str, ...] = ()
 
 
 ProblemKind = Literal[

@@ -29,7 +29,8 @@ from syncd.core.state import (
 )
 from syncd.round.desk import Counts
 from syncd.shell.config import Config
-from syncd.shell.kept import KEPT, kept_wishes, take_back
+from syncd.shell.errands import ErrandKind, carry_out_errands
+from syncd.shell.kept import KEPT, kept_wishes, open_matters, take_back
 from syncd.shell.mailbox import CalendarReport, Mailbox
 from syncd.shell.second_event import local_version, write_second_event
 from syncd.shell.way_back import WayBack
@@ -94,32 +95,52 @@ async def sync_now(
     """
     Sync accounts or single calendars until nothing is left to do; accounts run side by side.
 
+    What was asked of their mailboxes and waits is done first, but for files on their way to events.
+
     Args: targets: `ACCOUNT[/CALENDAR]`, none means every account. force_list: ask for identity and
         calendars also when they were asked for lately.
     Returns: a report for each calendar; an account that cannot be asked has its trouble there.
     Raises: CommandError: a target names nothing; nothing was synced then.
     """
     wanted = parse_targets(targets, workshop.mailboxes)
-    work = await calendars_of(workshop, wanted, force_list=force_list)
+    work = await calendars_of(workshop, wanted, force_list=force_list, errands={"directory"})
     done = await asyncio.gather(*(_synced(one) for one in work))
     return [report for reports in done for report in reports]
 
 
 async def calendars_of(
-    workshop: Workshop, targets: Collection[Target], *, force_list: bool
+    workshop: Workshop,
+    targets: Collection[Target],
+    *,
+    force_list: bool,
+    errands: Collection[ErrandKind] = (),
 ) -> list[Work]:
-    """The calendars that the targets name, by account. Raises: CommandError: it names none."""
+    """
+    The calendars that the targets name, by account.
+
+    Args: errands: what of that which waits is done before, where the mailbox can be asked.
+    Raises: CommandError: it names none.
+    """
     accounts = dict.fromkeys(target.account for target in targets)
     refreshed = await asyncio.gather(
-        *(_refreshed(workshop, account, force_list=force_list) for account in accounts)
+        *(_refreshed(workshop, account, errands, force_list=force_list) for account in accounts)
     )
     return [_narrowed(one, targets) for one in refreshed]
 
 
-async def _refreshed(workshop: Workshop, account: AccountName, *, force_list: bool) -> Work:
+async def _refreshed(
+    workshop: Workshop,
+    account: AccountName,
+    errands: Collection[ErrandKind],
+    *,
+    force_list: bool,
+) -> Work:
     mailbox = workshop.mailboxes[account]
     try:
-        return Work(mailbox, await mailbox.refresh(force=force_list))
+        calendars = await mailbox.refresh(force=force_list)
+        if errands and await carry_out_errands(workshop, account, errands) is not None:
+            calendars = await mailbox.refresh(force=False)
+        return Work(mailbox, calendars)
     except SyncdError as error:
         known = await mailbox.calendars()
         names = [one.name for one in known] or [""]
@@ -193,7 +214,7 @@ async def find_problem(store: Store, written: str) -> tuple[CalendarKey, Problem
     Raises: CommandError: none or several are meant.
     """
     kept = {one.problem.id: one for one in await kept_wishes(store)}
-    problems = [*await store.problems(), *(one.problem for one in kept.values())]
+    problems = await open_matters(store)
     found = [one for one in problems if one.id == written]
     found = found or [one for one in problems if written and one.id.startswith(written.lower())]
     if not found:
@@ -203,6 +224,8 @@ async def find_problem(store: Store, written: str) -> tuple[CalendarKey, Problem
         raise CommandError(f"{written!r} may be any of {ids}", hint="Write one of them in full.")
     if found[0].id in kept:
         return kept[found[0].id].calendar, found[0]
+    if found[0].code == KEPT:
+        return CalendarKey(0), found[0]
     place = await store.calendar_of_problem(found[0].id)
     if place is None:
         raise CommandError(f"problem {written} was just resolved")

@@ -18,7 +18,7 @@ from syncd.core.errors import CommandError, ExitCode, LoginNeeded
 from syncd.core.event import effective
 from syncd.core.ids import Uid
 from syncd.core.plan import exactly
-from syncd.core.state import CalendarRecord, ItemRecord, OutboxEntry, RemoteRecord
+from syncd.core.state import CalendarRecord, OutboxEntry
 from syncd.core.wire.graph import RemoteEvent, decode_event, exception_slots, read_item
 from syncd.core.wishes import (
     Answering,
@@ -34,45 +34,20 @@ from syncd.core.zones import UTC_ZONE, WindowsZone, instant
 from syncd.round.asked import subject_of
 from syncd.shell.actions import sync_now
 from syncd.shell.config import Config
-from syncd.shell.finding import Place, item_of, items_meant, listed
+from syncd.shell.finding import Asked, found_item, known_remote
 from syncd.shell.mailbox import CalendarReport, rules_of
 from syncd.shell.way_back import owner_of
 from syncd.shell.workshop import Workshop
 from syncd.store.store import Store
 
 __all__ = [
-    "Asked",
     "Outcome",
     "Planned",
     "entry_of",
-    "found_item",
-    "known_remote",
     "plan_wish",
     "wish_for",
     "wish_in",
 ]
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    What a person typed: `uid` is the beginning of one, `words` are looked for instead.
-
-    `calendar` is `ACCOUNT/NAME`, "" where any is meant; `occurrence` a day, "" for all of it;
-    `propose` and `until` are wall times in the mailbox's zone, `until` in `zone` where it is given.
-    """
-
-    kind: str
-    uid: str = ""
-    words: str = ""
-    calendar: str = ""
-    occurrence: str = ""
-    answer: str = ""
-    comment: str = ""
-    propose: tuple[datetime, datetime] | None = None
-    sends: bool = True
-    to: tuple[str, ...] = ()
-    until: datetime | None = None
-    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,61 +136,6 @@ async def plan_wish(config: Config, store: Store, asked: Asked) -> Planned:
 
 def _exception(event: RemoteEvent, slot: date, meeting: Meeting) -> RemoteEvent:
     return exception_slots(event, meeting.owner).get(slot, event)
-
-
-async def known_remote(store: Store, calendar: CalendarRecord, record: ItemRecord) -> RemoteRecord:
-    """An item's event as it was last seen. Raises: CommandError: it is not there by now."""
-    found = await store.remotes_by_uid(calendar.key, [record.uid])
-    for one in found.get(record.uid, ()):
-        if one.graph_id == record.graph_id:
-            return one
-    raise CommandError(
-        "the event is not on the service by now",
-        hint="`syncd sync` brings both sides in step; try again after it.",
-    )
-
-
-async def found_item(store: Store, asked: Asked) -> tuple[CalendarRecord, ItemRecord]:
-    """
-    The followed item that is meant, in the one calendar that has it.
-
-    Raises: CommandError: none or several are meant.
-    """
-    calendars = [
-        one
-        for one in await store.calendars()
-        if one.status == "active" and _is_meant(one, asked.calendar)
-    ]
-    meant = await items_meant(store, calendars, asked.uid, asked.words)
-    found = [(at, one) for at, one in meant if one.graph_id and not one.local_only]
-    if len(found) > 1 and asked.kind == "respond":
-        # Nobody answers what nobody invited them to.
-        found = [(at, one) for at, one in found if _is_invited(one)] or found
-    if len(found) == 1:
-        return found[0]
-    raise _unclear(found, asked)
-
-
-def _is_meant(calendar: CalendarRecord, written: str) -> bool:
-    return written in ("", calendar.name, f"{calendar.account}/{calendar.name}")
-
-
-def _is_invited(record: ItemRecord) -> bool:
-    item = item_of(record)
-    return item is not None and bool(item.master.invited_as)
-
-
-def _unclear(found: Sequence[Place], asked: Asked) -> CommandError:
-    what = repr(asked.uid or asked.words)
-    if not found:
-        return CommandError(
-            f"{what} names no event that is on the service",
-            hint="`syncd agenda` and `syncd search` show what there is.",
-        )
-    return CommandError(
-        f"{what} may be any of these:\n{listed(found)}",
-        hint="Write more words or its UID, or say which calendar with --calendar.",
-    )
 
 
 def wish_in(data: object) -> Asked:

@@ -35,12 +35,15 @@ __all__ = ["change_attachments"]
 
 
 async def change_attachments(
-    workshop: Workshop, wanted: Change, told: Told = tell_nothing
+    workshop: Workshop, wanted: Change, told: Told = tell_nothing, *, tried: bool = False
 ) -> dict[str, Any]:
     """
     Carry out one change; a file stays remembered until `Uploads.forget` says that a person knows.
 
-    Returns: `{state}`: "added", "was-there" (an earlier try had got through) or "removed".
+    Args: tried: it may have taken effect already.
+
+    Returns: `{state}`: "added", "was-there" (an earlier try had got through), "removed" or "gone"
+    (it was, before).
     Raises: SyncdError: what stands in the way; where that passes, the same again goes on from here.
     """
     account = AccountName(wanted.account)
@@ -55,6 +58,8 @@ async def change_attachments(
     remote = workshop.mailboxes[account].remote
     async with uploads.held(wanted.account, wanted.event):
         if wanted.kind == "rm":
+            if tried and not await _is_there(remote, requests, wanted):
+                return {"state": "gone"}
             return await _remove(remote, requests, wanted, workshop.clock)
         await uploads.sweep(workshop.clock.now())
         source = await read_source(Path(wanted.path))
@@ -77,10 +82,7 @@ async def _remove(
     [outcome] = await remote.write_all([requests.remove(wanted.attachment)])
     match outcome:
         case Answered(answer) if answer.status == 404:
-            raise CommandError(
-                f"{wanted.name!r} is not attached any more",
-                hint="`syncd attach UID list` shows what there is.",
-            )
+            return {"state": "gone"}
         case Answered(answer):
             check_answer(answer, f"remove {wanted.name!r}", "Calendars.ReadWrite", wanted.account)
         case Lost():
@@ -97,10 +99,14 @@ async def _until_gone(
 ) -> None:
     for pause_s in LOOKS_AFTER_S:
         await clock.sleep(pause_s)
-        there = await listed(remote, requests, wanted.account)
-        if all(one.id != wanted.attachment for one in there):
+        if not await _is_there(remote, requests, wanted):
             return
     raise Unreachable(
         f"the answer was lost, and {wanted.name!r} is still attached",
         hint="Look with `syncd attach UID list` in a while, and remove it again if it is there.",
     )
+
+
+async def _is_there(remote: Remote, requests: EventAttachments, wanted: Change) -> bool:
+    there = await listed(remote, requests, wanted.account)
+    return any(one.id == wanted.attachment for one in there)

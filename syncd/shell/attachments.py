@@ -17,6 +17,7 @@ from typing import Final, Literal
 import msgspec
 
 from syncd.core.errors import (
+    OUT_OF_REACH,
     BadAnswer,
     CommandError,
 )
@@ -27,13 +28,14 @@ from syncd.core.state import CalendarRecord
 from syncd.core.wire.dialects.graph_attachments import (
     Attachment,
     EventAttachments,
+    attachment_of,
     read_attachments,
 )
 from syncd.core.wire.dialects.graph_v1 import GraphV1, error_code, refuse
 from syncd.core.wire.graph import RemoteEvent, decode_event, exception_slots, occurrence_slots
 from syncd.ports import Answer, Remote, Request
-from syncd.shell.asking import Asked, found_item, known_remote
 from syncd.shell.config import Config
+from syncd.shell.finding import Asked, found_item, known_remote
 from syncd.shell.mailbox import rules_of
 from syncd.shell.way_back import owner_of
 from syncd.shell.workshop import Workshop
@@ -44,6 +46,7 @@ __all__ = [
     "Change",
     "Place",
     "Told",
+    "attachments_known",
     "attachments_of",
     "change_in",
     "check_answer",
@@ -84,7 +87,7 @@ class Place:
     The event whose attachments are meant; `id` is the occurrence's where one day is.
 
     `guests`: others have it too. `own`: it is not somebody else's meeting. `file`: its name, if it
-    has one.
+    has one. `known` is what was attached when that was last heard, None where it is not known.
     """
 
     calendar: CalendarRecord
@@ -93,6 +96,7 @@ class Place:
     guests: bool
     own: bool
     file: FileName | None
+    known: Sequence[Attachment] | None = None
 
     @property
     def target(self) -> str:
@@ -128,6 +132,7 @@ async def find_place(workshop: Workshop, asked: Asked) -> Place:
         event.has_others,
         event.is_organizer is not False,
         record.file,
+        None if event.attachments is None else [attachment_of(one) for one in event.attachments],
     )
 
 
@@ -200,6 +205,16 @@ async def attachments_of(workshop: Workshop, place: Place) -> list[Attachment]:
     remote = workshop.mailboxes[account].remote
     requests = EventAttachments(dialect_of(workshop.config, account), place.calendar.id, place.id)
     return await listed(remote, requests, account)
+
+
+async def attachments_known(workshop: Workshop, place: Place) -> Sequence[Attachment]:
+    """As `attachments_of`; where nobody can be asked, as it was last heard."""
+    try:
+        return await attachments_of(workshop, place)
+    except OUT_OF_REACH:
+        if place.known is None:
+            raise
+        return place.known
 
 
 async def listed(remote: Remote, requests: EventAttachments, account: str) -> list[Attachment]:
@@ -316,7 +331,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """
     What a person wants changed: a file added, or an attachment taken away.
 
-    `calendar` and `event` are ids; `path` and `name` are of the file, `attachment` an id.
+    `calendar` and `event` are ids, `title` is what people call the event; `path`, `name` and
+    `sha256` are of the file, `attachment` is an id.
     """
 
     kind: Literal["add", "rm"]
@@ -325,7 +341,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     event: str
     path: str = ""
     name: str = ""
+    sha256: str = ""
     attachment: str = ""
+    title: str = ""
 
     @property
     def key(self) -> str:

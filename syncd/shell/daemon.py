@@ -49,10 +49,9 @@ from syncd.shell.actions import (
     tidy_history,
 )
 from syncd.shell.asking import plan_wish, wish_for, wish_in
-from syncd.shell.attaching import change_attachments
 from syncd.shell.attachments import change_in
 from syncd.shell.control import serving
-from syncd.shell.directory_changes import carry_out
+from syncd.shell.errands import attach, carry_out_errands, change_directory
 from syncd.shell.forgetting import forget
 from syncd.shell.mailbox import CalendarReport, Mailbox, exit_code
 from syncd.shell.notify import Notifier
@@ -67,6 +66,7 @@ __all__ = ["PATIENCE_S", "Daemon", "Keeper", "Troubles", "log_facts"]
 PATIENCE_S = 60.0
 """Longer waits end the round, so that the trouble is told and `syncd sync` gets its answer."""
 
+ERRANDS_TICK_S = 30.0
 LIST_TICK_S = 30.0  # the mailbox itself asks the service every five minutes
 TICK_S = 1.0
 READY_WITHIN_S = 5.0
@@ -196,6 +196,11 @@ class Keeper:
     def name(self) -> AccountName:
         """The account's name."""
         return self.mailbox.account.name
+
+    @property
+    def is_in_reach(self) -> bool:
+        """Whether the service answered last, and the mailbox is known to be the right one."""
+        return not self._failures and not self._doubtful
 
     # -- from outside
 
@@ -475,6 +480,7 @@ class Daemon:
             self._add_job(keeper.name, partial(self._list_in_s, keeper), keeper)
         self._spawn(self._mended("watch", lambda: self._watch_folders(stop)))
         self._spawn(self._mended("clock", self._watch_clocks))
+        self._spawn(self._mended("errands", self._run_errands))
         self._spawn(self._mended("control", self._listen))
         self._spawn(self._tell_ready())
         try:
@@ -598,6 +604,23 @@ class Daemon:
                 await self._tidy(now)
             last = now
 
+    async def _run_errands(self) -> None:
+        """Do what was asked for and could not be done, once its mailbox is in reach."""
+        while True:
+            await self._clock.sleep(ERRANDS_TICK_S)
+            for keeper in self.keepers.values():
+                if keeper.is_in_reach and await self._workshop.store.errands(keeper.name):
+                    await self._run_errands_of(keeper)
+
+    async def _run_errands_of(self, keeper: Keeper) -> None:
+        async with keeper.lock:
+            folders = await carry_out_errands(self._workshop, keeper.name, {"directory"})
+            if folders is not None:
+                await keeper.visited(())
+                keeper.touch(folders)
+        # The rounds need not wait for uploads.
+        await carry_out_errands(self._workshop, keeper.name, {"attachment"})
+
     def _now(self) -> Tick:
         return Tick(self._clock.now(), self._clock.monotonic_s())
 
@@ -668,7 +691,7 @@ class Daemon:
                 return await self._wish(asked, exact)
             case {"do": "attach", "change": dict(wanted)}:
                 # The rounds need not wait: an upload takes long, and touches no state of theirs.
-                return await change_attachments(self._workshop, change_in(wanted))
+                return await attach(self._workshop, change_in(wanted))
             case {"do": "forget", "account": str(account), "calendar": str(calendar)}:
                 return await self._forget(account, calendar)
             case {"do": "directory", "account": str(account), "wish": dict(wish)}:
@@ -734,7 +757,7 @@ class Daemon:
         """Change calendars, groups or categories between rounds; new calendars begin at once."""
         keeper = self.keepers.get(AccountName(account))
         async with keeper.lock if keeper is not None else nullcontext():
-            done = await carry_out(self._workshop, account, wish)
+            done = await change_directory(self._workshop, account, wish)
             if keeper is not None:
                 await keeper.visited(())
                 keeper.touch({done["folder"]})

@@ -1,22 +1,21 @@
 """
 Changes of what a mailbox has beside events: calendars, groups, shares, categories.
 
-A change is a wish, which any process can state in JSON; decided, it is one request and a way to see
-whether it took effect. Nothing is sent twice: an answer that got lost is settled by looking, and
-what looking does not show is an error that says so. Prints nothing and asks nobody.
+Decided, a wish is one request; whether it took effect is seen by looking. Knows what each comes
+down to, and what is known of it where nobody can be asked. Sends nothing, prints nothing.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar, assert_never
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, assert_never
 
 import msgspec
 
-from syncd.core.errors import CommandError, ExitCode, StateError, SyncdError
+from syncd.core.errors import CommandError, StateError
+from syncd.core.ids import AccountName
 from syncd.core.wire.dialects.graph_directory import (
     Calendar,
     GraphDirectory,
@@ -26,7 +25,7 @@ from syncd.core.wire.dialects.graph_directory import (
     color_name,
 )
 from syncd.core.wire.dialects.graph_v1 import GraphV1
-from syncd.ports import Answered, Lost, Request, Unsent
+from syncd.ports import Request
 from syncd.shell.config_model import Account
 from syncd.shell.directory import (
     CALENDARS_WRITE,
@@ -35,192 +34,66 @@ from syncd.shell.directory import (
     directory_of,
     find_row,
 )
+from syncd.shell.directory_wishes import (
+    ColorCalendar,
+    ColorCategory,
+    CreateCalendar,
+    CreateCategory,
+    CreateGroup,
+    DefaultCalendar,
+    DeleteCalendar,
+    DeleteCategory,
+    DeleteGroup,
+    OfCalendar,
+    RenameCalendar,
+    RenameGroup,
+    ShareCalendar,
+    UnshareCalendar,
+    Wish,
+    attempt_of,
+)
 from syncd.shell.forgetting import known_calendars
 from syncd.shell.mailbox import Mailbox
 from syncd.shell.output import counted
 from syncd.shell.workshop import Workshop
 
 __all__ = [
-    "ColorCalendar",
-    "ColorCategory",
-    "CreateCalendar",
-    "CreateCategory",
-    "CreateGroup",
     "Deed",
-    "DefaultCalendar",
-    "DeleteCalendar",
-    "DeleteCategory",
-    "DeleteGroup",
+    "Desk",
+    "Foreseen",
     "Idle",
-    "RenameCalendar",
-    "RenameGroup",
-    "ShareCalendar",
-    "UnshareCalendar",
-    "Wish",
-    "carry_out",
+    "decide",
     "decided",
-    "wish_to_json",
+    "desk_of",
+    "foreseen",
+    "took_effect",
 ]
 
-R = TypeVar("R", bound=Row)
-
-
-# --- wishes --------------------------------------------------------------------------------------
-
-
-class CreateCalendar(msgspec.Struct, frozen=True, tag="create-calendar"):
-    """A new calendar; `group` and `color` "" leave both to the service."""
-
-    name: str
-    group: str = ""
-    color: str = ""
-
-
-class RenameCalendar(msgspec.Struct, frozen=True, tag="rename-calendar"):
-    """Another name for a calendar."""
-
-    calendar: str
-    new: str
-
-
-class ColorCalendar(msgspec.Struct, frozen=True, tag="color-calendar"):
-    """Another colour for a calendar."""
-
-    calendar: str
-    color: str
-
-
-class DefaultCalendar(msgspec.Struct, frozen=True, tag="default-calendar"):
-    """A calendar is to be the default one."""
-
-    calendar: str
-
-
-class DeleteCalendar(msgspec.Struct, frozen=True, tag="delete-calendar"):
-    """A calendar is to go. Args: calendar: its id, where a person was shown what goes."""
-
-    calendar: str
-
-
-class ShareCalendar(msgspec.Struct, frozen=True, tag="share-calendar"):
-    """Somebody is to have a role; by address, or by name for the organization."""
-
-    calendar: str
-    address: str
-    role: Role
-
-
-class UnshareCalendar(msgspec.Struct, frozen=True, tag="unshare-calendar"):
-    """Somebody's share is to end. Args: calendar: as for `DeleteCalendar`."""
-
-    calendar: str
-    address: str
-
-
-class CreateGroup(msgspec.Struct, frozen=True, tag="create-group"):
-    """A new calendar group."""
-
-    name: str
-
-
-class RenameGroup(msgspec.Struct, frozen=True, tag="rename-group"):
-    """Another name for a group."""
-
-    group: str
-    new: str
-
-
-class DeleteGroup(msgspec.Struct, frozen=True, tag="delete-group"):
-    """An empty group is to go. Args: group: as for `DeleteCalendar`."""
-
-    group: str
-
-
-class CreateCategory(msgspec.Struct, frozen=True, tag="create-category"):
-    """A new category. Args: color: "none" or a preset."""
-
-    name: str
-    color: str
-
-
-class ColorCategory(msgspec.Struct, frozen=True, tag="color-category"):
-    """Another colour for a category."""
-
-    name: str
-    color: str
-
-
-class DeleteCategory(msgspec.Struct, frozen=True, tag="delete-category"):
-    """A category is to leave the list. Args: name: its id, as for `DeleteCalendar`."""
-
-    name: str
-
-
-Wish = (
-    CreateCalendar
-    | RenameCalendar
-    | ColorCalendar
-    | DefaultCalendar
-    | DeleteCalendar
-    | ShareCalendar
-    | UnshareCalendar
-    | CreateGroup
-    | RenameGroup
-    | DeleteGroup
-    | CreateCategory
-    | ColorCategory
-    | DeleteCategory
-)
-
-
-def wish_to_json(wish: Wish) -> dict[str, Any]:
-    """The wish as a request to a daemon has it. Raises: CommandError: a name that is no text."""
-    told: dict[str, Any] = msgspec.to_builtins(wish)
-    for value in told.values():
-        try:
-            str(value).encode()
-        except UnicodeEncodeError:
-            raise CommandError(f"{value!r} is no text", hint="Write it in UTF-8.") from None
-    return told
-
-
-def _read_wish(told: Mapping[str, Any]) -> Wish:
-    try:
-        wish: Wish = msgspec.convert(dict(told), Wish)
-    except msgspec.ValidationError as error:
-        raise CommandError(
-            f"this is no change that is known: {error}",
-            hint="Restart the daemon: it may be of another version than this command.",
-        ) from None
-    return wish
-
-
 # --- deciding ------------------------------------------------------------------------------------
-
-Look = Callable[[], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
 class Deed:
     """
-    A wish that is decided: one request, and how to see that it took effect.
+    A wish that is decided: one request.
 
     Args:
         wish: the same, about this very thing, whatever its name is by then. attempt: completes
             "to". done: a sentence for afterwards. told: what comes of it, in sentences.
         scope: the permission it needs. of_calendars: whether calendars are other ones after it.
-        folder: of a calendar, whose metadata are others after it.
+        folder: of a calendar, whose metadata are others after it. before: ids of what is listed, by
+            which what it makes is told from what was there.
     """
 
     wish: Wish
     attempt: str
     done: str
     request: Request
-    look: Look
     told: tuple[str, ...] = ()
     scope: str = CALENDARS_WRITE
     of_calendars: bool = False
     folder: str = ""
+    before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +104,8 @@ class Idle:
 
 
 @dataclass(frozen=True, slots=True)
-class _Desk:
-    """Args: addresses: of the mailbox's owner, in lower case."""
+class Desk:
+    """What is needed to decide. Args: addresses: of the mailbox's owner, in lower case."""
 
     workshop: Workshop
     mailbox: Mailbox
@@ -255,10 +128,16 @@ async def decided(workshop: Workshop, account: str, wish: Wish) -> Deed | Idle:
     Raises: CommandError: it cannot be, or names what is not there. StateError: the account is
     signed in to another mailbox than before. SyncdError: the service cannot be asked.
     """
-    return await _decided(await _desk(workshop, account), wish)
+    return await decide(await desk_of(workshop, account), wish)
 
 
-async def _desk(workshop: Workshop, account: str) -> _Desk:
+async def desk_of(workshop: Workshop, account: str) -> Desk:
+    """
+    Who the mailbox is, and what decides about it.
+
+    Raises: CommandError: it has nothing of the kind. StateError: it is another one than before.
+    SyncdError: the service cannot be asked.
+    """
     directory = directory_of(workshop, account)
     directory.refuse_group()
     name = directory.account.name
@@ -270,10 +149,11 @@ async def _desk(workshop: Workshop, account: str) -> _Desk:
             f"account {name!r} is signed in to another mailbox than before",
             hint="Sign in as before, or give the other mailbox an account name of its own.",
         )
-    return _Desk(workshop, workshop.mailboxes[name], directory, found.addresses)
+    return Desk(workshop, workshop.mailboxes[name], directory, found.addresses)
 
 
-async def _decided(desk: _Desk, wish: Wish) -> Deed | Idle:
+async def decide(desk: Desk, wish: Wish) -> Deed | Idle:
+    """As `decided`."""
     match wish:
         case CreateCalendar():
             return await _create_calendar(desk, wish)
@@ -305,24 +185,6 @@ async def _decided(desk: _Desk, wish: Wish) -> Deed | Idle:
             assert_never(wish)
 
 
-def _seen(read: Callable[[], Awaitable[list[R]]], holds: Callable[[R], bool]) -> Look:
-    """Whether any row is so."""
-
-    async def look() -> bool:
-        return any(holds(row) for row in await read())
-
-    return look
-
-
-def _gone(read: Callable[[], Awaitable[list[R]]], row: Row) -> Look:
-    """Whether a row is not listed any more."""
-
-    async def look() -> bool:
-        return all(one.id != row.id for one in await read())
-
-    return look
-
-
 def _proper(name: str, what: str) -> str:
     """A new name as it is sent. Raises: CommandError: there is nothing of it."""
     if not name.strip():
@@ -338,10 +200,10 @@ def _refuse_taken(what: str, name: str, rows: Sequence[Row], *, but: str = "") -
 # -- calendars
 
 
-async def _create_calendar(desk: _Desk, wish: CreateCalendar) -> Deed:
+async def _create_calendar(desk: Desk, wish: CreateCalendar) -> Deed:
     name = _proper(wish.name, "calendar")
     group = await desk.directory.group(wish.group) if wish.group else None
-    before = {row.id for row in await desk.directory.calendars()}
+    before = tuple(row.id for row in await desk.directory.calendars())
     place = f" in the group {group.title!r}" if group else ""
     color = f", {wish.color}" if wish.color else ""
     return Deed(
@@ -349,11 +211,9 @@ async def _create_calendar(desk: _Desk, wish: CreateCalendar) -> Deed:
         attempt=f"create the calendar {name!r}{place}{color}",
         done=f"Calendar {name!r} is created{place}.",
         request=desk.graph.create_calendar(name, wish.color, group.id if group else ""),
-        look=_seen(
-            desk.directory.calendars, lambda row: row.title == name and row.id not in before
-        ),
         told=_left_out(desk.account, name),
         of_calendars=True,
+        before=before,
     )
 
 
@@ -363,7 +223,7 @@ def _left_out(account: Account, name: str) -> tuple[str, ...]:
     return ("It is not followed: `calendar_filter` in the configuration leaves it out.",)
 
 
-async def _rename_calendar(desk: _Desk, wish: RenameCalendar) -> Deed | Idle:
+async def _rename_calendar(desk: Desk, wish: RenameCalendar) -> Deed | Idle:
     name = _proper(wish.new, "calendar")
     if name.startswith(f"{desk.account.name}/"):
         rest = name.partition("/")[2]
@@ -378,9 +238,6 @@ async def _rename_calendar(desk: _Desk, wish: RenameCalendar) -> Deed | Idle:
         attempt=f"rename the calendar {calendar.title!r} to {name!r}",
         done=f"Calendar {calendar.title!r} is called {name!r} now.",
         request=desk.graph.rename_calendar(calendar.id, name),
-        look=_seen(
-            desk.directory.calendars, lambda row: row.id == calendar.id and row.title == name
-        ),
         told=(*_of_old_name(desk.account, calendar.title), *_left_out(desk.account, name)),
         of_calendars=True,
         folder=(await desk.directory.folders()).get(calendar.id, ""),
@@ -393,7 +250,7 @@ def _of_old_name(account: Account, name: str) -> tuple[str, ...]:
     return (f"The configuration has settings for {name!r}: rename them there as well.",)
 
 
-async def _color_calendar(desk: _Desk, wish: ColorCalendar) -> Deed | Idle:
+async def _color_calendar(desk: Desk, wish: ColorCalendar) -> Deed | Idle:
     calendar = await desk.directory.calendar(wish.calendar)
     if calendar.color == wish.color:
         return Idle(f"Calendar {calendar.title!r} is {wish.color} already.")
@@ -402,15 +259,12 @@ async def _color_calendar(desk: _Desk, wish: ColorCalendar) -> Deed | Idle:
         attempt=f"colour the calendar {calendar.title!r} {wish.color}",
         done=f"Calendar {calendar.title!r} is {wish.color} now.",
         request=desk.graph.color_calendar(calendar.id, wish.color),
-        look=_seen(
-            desk.directory.calendars, lambda row: row.id == calendar.id and row.color == wish.color
-        ),
         of_calendars=True,
         folder=(await desk.directory.folders()).get(calendar.id, ""),
     )
 
 
-async def _default_calendar(desk: _Desk, wish: DefaultCalendar) -> Deed | Idle:
+async def _default_calendar(desk: Desk, wish: DefaultCalendar) -> Deed | Idle:
     calendar = await desk.directory.calendar(wish.calendar)
     if calendar.is_default_calendar:
         return Idle(f"Calendar {calendar.title!r} is the default one already.")
@@ -419,14 +273,10 @@ async def _default_calendar(desk: _Desk, wish: DefaultCalendar) -> Deed | Idle:
         attempt=f"make {calendar.title!r} the default calendar",
         done=f"Calendar {calendar.title!r} is the default one now.",
         request=desk.graph.make_default(calendar.id),
-        look=_seen(
-            desk.directory.calendars,
-            lambda row: row.id == calendar.id and row.is_default_calendar is True,
-        ),
     )
 
 
-async def _delete_calendar(desk: _Desk, wish: DeleteCalendar) -> Deed:
+async def _delete_calendar(desk: Desk, wish: DeleteCalendar) -> Deed:
     calendar = await desk.directory.calendar(wish.calendar)
     if calendar.is_default_calendar:
         raise CommandError(
@@ -443,20 +293,23 @@ async def _delete_calendar(desk: _Desk, wish: DeleteCalendar) -> Deed:
         attempt=f"delete the calendar {calendar.title!r}",
         done=f"Calendar {calendar.title!r} is deleted.",
         request=desk.graph.delete_calendar(calendar.id),
-        look=_gone(desk.directory.calendars, calendar),
         told=await _lost_with(desk, calendar),
         of_calendars=True,
     )
 
 
-async def _lost_with(desk: _Desk, calendar: Calendar) -> tuple[str, ...]:
+async def _lost_with(desk: Desk, calendar: Calendar) -> tuple[str, ...]:
     """What goes with a calendar, as far as it is known here, and what stays."""
     owner = ((calendar.owner and calendar.owner.address) or "").casefold()
     if owner and owner not in desk.addresses:
         return (f"It is shared by {owner}: only your own entry for it goes.",)
-    for one in await known_calendars(desk.workshop.config, desk.workshop.store):
-        if (one.record.account, one.record.id) == (desk.account.name, calendar.id):
-            folder = desk.workshop.config.export_dir / one.record.account / one.record.folder
+    return await _known_loss(desk.workshop, desk.account.name, calendar.id)
+
+
+async def _known_loss(workshop: Workshop, account: str, calendar: str) -> tuple[str, ...]:
+    for one in await known_calendars(workshop.config, workshop.store):
+        if (one.record.account, one.record.id) == (account, calendar):
+            folder = workshop.config.export_dir / one.record.account / one.record.folder
             waits = "write that still waits is", "writes that still wait are"
             return (
                 f"With it goes every event in it; {counted(one.items, 'item')} known here.",
@@ -469,7 +322,7 @@ async def _lost_with(desk: _Desk, calendar: Calendar) -> tuple[str, ...]:
 # -- shares
 
 
-async def _share_calendar(desk: _Desk, wish: ShareCalendar) -> Deed | Idle:
+async def _share_calendar(desk: Desk, wish: ShareCalendar) -> Deed | Idle:
     calendar, shares = await _shares(desk, wish.calendar)
     found = _share_of(shares, wish.address)
     if found is None:
@@ -487,29 +340,20 @@ async def _share_calendar(desk: _Desk, wish: ShareCalendar) -> Deed | Idle:
         attempt=f"give {who} the role {role} for the calendar {calendar.title!r}",
         done=f"{who} has the role {role} for {calendar.title!r} now.",
         request=desk.graph.change_role(calendar.id, found.id, role),
-        look=_seen(
-            lambda: desk.directory.permissions(calendar),
-            lambda row: row.id == found.id and row.role == role,
-        ),
     )
 
 
-def _new_share(desk: _Desk, calendar: Calendar, address: str, role: Role) -> Deed:
+def _new_share(desk: Desk, calendar: Calendar, address: str, role: Role) -> Deed:
     if not _ADDRESS.fullmatch(address):
         raise CommandError(
             f"{address!r} is no mail address",
             hint="Write the address alone, or a name that `syncd calendars share` lists.",
         )
-    wanted = address.casefold()
     return Deed(
         wish=ShareCalendar(calendar.id, address, role),
         attempt=f"share the calendar {calendar.title!r} with {address} in the role {role}",
         done=f"Calendar {calendar.title!r} is shared with {address} in the role {role}.",
         request=desk.graph.share(calendar.id, address, role),
-        look=_seen(
-            lambda: desk.directory.permissions(calendar),
-            lambda row: row.address.casefold() == wanted and row.role == role,
-        ),
         told=(f"The service mails {address} an invitation.",),
     )
 
@@ -518,7 +362,7 @@ def _new_share(desk: _Desk, calendar: Calendar, address: str, role: Role) -> Dee
 _ADDRESS: Final = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+")
 
 
-async def _unshare_calendar(desk: _Desk, wish: UnshareCalendar) -> Deed:
+async def _unshare_calendar(desk: Desk, wish: UnshareCalendar) -> Deed:
     calendar, shares = await _shares(desk, wish.calendar)
     found = _share_of(shares, wish.address)
     if found is None:
@@ -537,12 +381,11 @@ async def _unshare_calendar(desk: _Desk, wish: UnshareCalendar) -> Deed:
         attempt=f"end the share of the calendar {calendar.title!r} with {who}",
         done=f"Calendar {calendar.title!r} is not shared with {who} any more.",
         request=desk.graph.unshare(calendar.id, found.id),
-        look=_gone(lambda: desk.directory.permissions(calendar), found),
         told=("Sharing it again would mail them an invitation.",),
     )
 
 
-async def _shares(desk: _Desk, written: str) -> tuple[Calendar, list[Permission]]:
+async def _shares(desk: Desk, written: str) -> tuple[Calendar, list[Permission]]:
     """A calendar of the owner's and its shares. Raises: CommandError."""
     calendar = await desk.directory.calendar(written)
     if calendar.can_share is False:
@@ -564,21 +407,19 @@ def _share_of(shares: Sequence[Permission], written: str) -> Permission | None:
 # -- groups
 
 
-async def _create_group(desk: _Desk, wish: CreateGroup) -> Deed:
+async def _create_group(desk: Desk, wish: CreateGroup) -> Deed:
     name = _proper(wish.name, "calendar group")
     before = await desk.directory.groups()
     _refuse_taken("calendar group", name, before)
-    known = {row.id for row in before}
     return Deed(
         wish=wish,
         attempt=f"create the calendar group {name!r}",
         done=f"Calendar group {name!r} is created.",
         request=desk.graph.create_group(name),
-        look=_seen(desk.directory.groups, lambda row: row.title == name and row.id not in known),
     )
 
 
-async def _rename_group(desk: _Desk, wish: RenameGroup) -> Deed | Idle:
+async def _rename_group(desk: Desk, wish: RenameGroup) -> Deed | Idle:
     name = _proper(wish.new, "calendar group")
     before = await desk.directory.groups()
     group = find_row("calendar group", wish.group, before)
@@ -590,11 +431,10 @@ async def _rename_group(desk: _Desk, wish: RenameGroup) -> Deed | Idle:
         attempt=f"rename the calendar group {group.title!r} to {name!r}",
         done=f"Calendar group {group.title!r} is called {name!r} now.",
         request=desk.graph.rename_group(group.id, name),
-        look=_seen(desk.directory.groups, lambda row: row.id == group.id and row.title == name),
     )
 
 
-async def _delete_group(desk: _Desk, wish: DeleteGroup) -> Deed:
+async def _delete_group(desk: Desk, wish: DeleteGroup) -> Deed:
     group = await desk.directory.group(wish.group)
     if group.is_fixed:
         raise CommandError(
@@ -613,7 +453,6 @@ async def _delete_group(desk: _Desk, wish: DeleteGroup) -> Deed:
         attempt=f"delete the calendar group {group.title!r}",
         done=f"Calendar group {group.title!r} is deleted.",
         request=desk.graph.delete_group(group.id),
-        look=_gone(desk.directory.groups, group),
         told=("No calendar is in it.",),
     )
 
@@ -621,24 +460,20 @@ async def _delete_group(desk: _Desk, wish: DeleteGroup) -> Deed:
 # -- categories
 
 
-async def _create_category(desk: _Desk, wish: CreateCategory) -> Deed:
+async def _create_category(desk: Desk, wish: CreateCategory) -> Deed:
     name = _proper(wish.name, "category")
     before = await desk.directory.categories()
     _refuse_taken("category", name, before)
-    known = {row.id for row in before}
     return Deed(
         wish=wish,
         attempt=f"create the category {name!r}, {color_name(wish.color)}",
         done=f"Category {name!r} is created.",
         request=desk.graph.create_category(name, wish.color),
-        look=_seen(
-            desk.directory.categories, lambda row: row.title == name and row.id not in known
-        ),
         scope=SETTINGS_WRITE,
     )
 
 
-async def _color_category(desk: _Desk, wish: ColorCategory) -> Deed | Idle:
+async def _color_category(desk: Desk, wish: ColorCategory) -> Deed | Idle:
     category = await desk.directory.category(wish.name)
     color = color_name(wish.color)
     if (category.color or "none") == wish.color:
@@ -648,94 +483,104 @@ async def _color_category(desk: _Desk, wish: ColorCategory) -> Deed | Idle:
         attempt=f"give the category {category.title!r} the colour {color}",
         done=f"Category {category.title!r} has the colour {color} now.",
         request=desk.graph.color_category(category.id, wish.color),
-        look=_seen(
-            desk.directory.categories,
-            lambda row: row.id == category.id and row.color == wish.color,
-        ),
         scope=SETTINGS_WRITE,
     )
 
 
-async def _delete_category(desk: _Desk, wish: DeleteCategory) -> Deed:
+async def _delete_category(desk: Desk, wish: DeleteCategory) -> Deed:
     category = await desk.directory.category(wish.name)
     return Deed(
         wish=DeleteCategory(category.id),
         attempt=f"delete the category {category.title!r}",
         done=f"Category {category.title!r} is deleted.",
         request=desk.graph.delete_category(category.id),
-        look=_gone(desk.directory.categories, category),
         told=("Events that have it keep its name, without a colour.",),
         scope=SETTINGS_WRITE,
     )
 
 
-# --- doing ---------------------------------------------------------------------------------------
+# --- whether it took effect ----------------------------------------------------------------------
 
 
-class InDoubt(SyncdError):
-    """The answer to a write was lost, and looking does not show what became of it."""
-
-    exit_code = ExitCode.PASSES
-
-
-async def carry_out(workshop: Workshop, account: str, told: Mapping[str, Any]) -> dict[str, Any]:
+async def took_effect(desk: Desk, wish: Wish, before: Sequence[str]) -> bool:
     """
-    Fulfil a wish, in a process that may write.
+    Whether the service shows what was asked for.
 
-    Args: told: the wish as `wish_to_json` has it.
-    Returns: `{done, told, folder}`: sentences, and the folder that has to be looked at, or "".
-    Raises: CommandError: it cannot be, or the service refused. InDoubt. SyncdError: nothing was
-    written.
+    Args: wish: as `Deed.wish`. before: as `Deed.before`.
+    Raises: CommandError: what it is about is not there. SyncdError: the service cannot be asked.
     """
-    desk = await _desk(workshop, account)
-    deed = await _decided(desk, _read_wish(told))
-    if isinstance(deed, Idle):
-        return {"done": deed.done, "told": [], "folder": ""}
-    if deed.of_calendars:
-        # Before anything is sent: whatever comes between, the next round asks for the calendars.
-        await _list_due(desk)
-    await _send(desk.directory, deed)
-    if deed.of_calendars:
-        with suppress(SyncdError):
-            await _list_again(desk)
-    return {"done": deed.done, "told": list(deed.told), "folder": deed.folder}
-
-
-async def _send(directory: Directory, deed: Deed) -> None:
-    (outcome,) = await directory.remote.write_all([deed.request])
-    match outcome:
-        case Answered(answer):
-            if not answer.is_success:
-                raise directory.refused(deed.attempt, answer, deed.scope)
-        case Unsent(error):
-            raise error
-        case Lost(why):
-            await _settle(deed, why)
+    there = desk.directory
+    match wish:
+        case CreateCalendar(name):
+            made = [row for row in await there.calendars() if row.id not in before]
+            return any(row.title == name.strip() for row in made)
+        case RenameCalendar(calendar, new):
+            return (await there.calendar(calendar)).title == new.strip()
+        case ColorCalendar(calendar, color):
+            return (await there.calendar(calendar)).color == color
+        case DefaultCalendar(calendar):
+            return (await there.calendar(calendar)).is_default_calendar is True
+        case DeleteCalendar(calendar):
+            return all(row.id != calendar for row in await there.calendars())
+        case ShareCalendar(calendar, address, role):
+            found = _share_of(await there.permissions(await there.calendar(calendar)), address)
+            return found is not None and found.role == role
+        case UnshareCalendar(calendar, address):
+            shares = await there.permissions(await there.calendar(calendar))
+            return _share_of(shares, address) is None
+        case CreateGroup(name):
+            return any(row.title == name.strip() for row in await there.groups())
+        case RenameGroup(group, new):
+            return (await there.group(group)).title == new.strip()
+        case DeleteGroup(group):
+            return all(row.id != group for row in await there.groups())
+        case CreateCategory(name):
+            return any(row.title == name.strip() for row in await there.categories())
+        case ColorCategory(name, color):
+            return ((await there.category(name)).color or "none") == color
+        case DeleteCategory(name):
+            return all(row.id != name for row in await there.categories())
         case _:
-            assert_never(outcome)
+            assert_never(wish)
 
 
-async def _settle(deed: Deed, why: str) -> None:
-    """Look whether a write took effect. Raises: InDoubt: it cannot be seen."""
-    hint = "Look whether it is so before you try again: it may take effect yet."
-    attempted = f"it was attempted to {deed.attempt}, and the answer was lost ({why})"
-    try:
-        there = await deed.look()
-    except SyncdError as error:
-        raise InDoubt(f"{attempted}; looking failed as well: {error}", hint=hint) from error
-    if not there:
-        raise InDoubt(f"{attempted}; nothing of it is to be seen", hint=hint)
+# --- what is known where nobody can be asked -----------------------------------------------------
 
 
-async def _list_again(desk: _Desk) -> None:
-    await desk.mailbox.refresh(force=False)
-    # Once more soon: Graph's list may lag behind, and ids of new calendars were seen to change.
-    await _list_due(desk)
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """
+    What is known here of a wish.
+
+    `wish` is about this very calendar where one of that name is known, `attempt` completes "to",
+    `told` is what comes of it, in sentences.
+    """
+
+    wish: Wish
+    attempt: str
+    told: tuple[str, ...] = ()
 
 
-async def _list_due(desk: _Desk) -> None:
-    """The list of calendars is to be asked for again at the next occasion."""
-    store = desk.workshop.store
-    known = await store.account(desk.account.name)
-    if known is not None:
-        await store.put_account(replace(known, listed_at=None))
+async def foreseen(workshop: Workshop, account: str, wish: Wish) -> Foreseen:
+    """What a wish comes down to as far as it is known here."""
+    attempt = attempt_of(wish)
+    if not isinstance(wish, OfCalendar):
+        return Foreseen(wish, attempt)
+    wish = await _of_known(workshop, account, wish)
+    match wish:
+        case DeleteCalendar(calendar):
+            return Foreseen(wish, attempt, await _known_loss(workshop, account, calendar))
+        case ShareCalendar(_, address):
+            told = f"The service mails {address} an invitation, unless they have a share already."
+            return Foreseen(wish, attempt, (told,))
+        case _:
+            return Foreseen(wish, attempt)
+
+
+async def _of_known(workshop: Workshop, account: str, wish: OfCalendar) -> OfCalendar:
+    """About the calendar that has that name or folder now, whatever it is called by then."""
+    known = await workshop.store.calendars(AccountName(account))
+    found = [one for one in known if wish.calendar in (one.name, one.folder)]
+    if len(found) != 1:
+        return wish
+    return msgspec.structs.replace(wish, calendar=str(found[0].id))

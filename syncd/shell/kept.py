@@ -13,11 +13,11 @@ import msgspec
 
 from syncd.core.errors import CommandError
 from syncd.core.plan import problem_id
-from syncd.core.state import CalendarKey, CalendarRecord, OutboxEntry, Problem
+from syncd.core.state import CalendarKey, CalendarRecord, Errand, OutboxEntry, Problem
 from syncd.core.wishes import word_of
 from syncd.store.store import Store
 
-__all__ = ["KEPT", "Kept", "kept_wishes", "open_matters", "take_back"]
+__all__ = ["KEPT", "Kept", "kept_errands", "kept_wishes", "open_matters", "take_back"]
 
 KEPT: Final = "kept-wish"
 """The code of their problems, which need nobody."""
@@ -48,7 +48,37 @@ async def kept_wishes(store: Store) -> list[Kept]:
 
 async def open_matters(store: Store) -> list[Problem]:
     """Everything on the list, what was asked for and waits for the service at its end."""
-    return [*await store.problems(), *(one.problem for one in await kept_wishes(store))]
+    wishes = [one.problem for one in await kept_wishes(store)]
+    return [*await store.problems(), *wishes, *(await kept_errands(store)).values()]
+
+
+async def kept_errands(store: Store) -> dict[int, Problem]:
+    """What was asked of mailboxes and is not done yet, by its number, oldest first."""
+    return {one.number: _listed_errand(one) for one in await store.errands()}
+
+
+def _listed_errand(errand: Errand) -> Problem:
+    waits = errand.state == "ready"
+    then = (
+        "is done when the service can be reached"
+        if waits
+        else "was asked of the service, and whether it is so is being looked for"
+    )
+    return Problem(
+        id=problem_id(errand.account, "", "", KEPT, "errand", str(errand.number)),
+        kind="notice",
+        code=KEPT,
+        needs_person=False,
+        account=errand.account,
+        calendar="",
+        uid=None,
+        file="",
+        summary=errand.attempt,
+        line=0,
+        reason=f"to {errand.attempt}: it {then}",
+        hint="`syncd discard ID` takes it back." if waits else "",
+        since=errand.since,
+    )
 
 
 async def _listed(store: Store, calendar: CalendarRecord, entry: OutboxEntry) -> Problem:
@@ -87,5 +117,8 @@ async def take_back(store: Store, problem: Problem) -> None:
     """Raises: CommandError: it is on its way by now."""
     for kept in await kept_wishes(store):
         if kept.problem.id == problem.id and await store.withdraw(kept.entry.number):
+            return
+    for number, listed in (await kept_errands(store)).items():
+        if listed.id == problem.id and await store.end_errand(number, only_ready=True):
             return
     raise CommandError("it has just been sent", hint="`syncd log` tells what became of it.")

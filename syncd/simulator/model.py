@@ -26,6 +26,7 @@ MailKind = Literal[
     "response",
     "forward",  # an invitation that somebody passed on
     "forward-notice",  # to the organizer, of an attendee's forward
+    "sharing",  # to whom a calendar is shared; about no event
 ]
 
 

@@ -19,7 +19,7 @@ from syncd.simulator.folder_handlers import many, one
 from syncd.simulator.folders import Calendar, Person, Shared
 from syncd.simulator.mailbox import Mailbox
 from syncd.simulator.messages import Answer, json_answer, no_content
-from syncd.simulator.model import Event
+from syncd.simulator.model import Event, Mail
 from syncd.simulator.render import encode
 from syncd.simulator.routes import Route
 from syncd.simulator.shaping import json_list
@@ -89,7 +89,19 @@ def get_permission(call: Call) -> Answer:
 
 def add_permission(call: Call) -> Answer:
     """POST a permission: share the calendar."""
-    made = call.service.sharing.add(call.mailbox, _own(call), call.request.json())
+    calendar = _own(call)
+    made = call.service.sharing.add(call.mailbox, calendar, call.request.json())
+    call.service.ledger.append(
+        Mail(
+            at=call.service.now(),
+            kind="sharing",
+            event_id="",
+            ical_uid="",
+            subject=calendar.name,
+            to=(made.person.address,),
+            actor="api",
+        )
+    )
     return one(call, f"{_what(call)}/$entity", made.wire(), 201)
 
 

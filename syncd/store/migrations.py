@@ -190,6 +190,17 @@ def m009_owner(db: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def m010_errands(db: Database) -> None:
+    """What people asked of a mailbox beside its events, until it is done."""
+    _run(
+        db,
+        "CREATE TABLE errand (number INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL,"
+        " kind TEXT NOT NULL, asked BLOB NOT NULL, attempt TEXT NOT NULL, state TEXT NOT NULL,"
+        " since TEXT NOT NULL, decided BLOB NOT NULL, left_at TEXT, before TEXT NOT NULL);\n",
+    )
+
+
 # "OR IGNORE" in a trigger would be overruled by the conflict clause of the statement that fires it.
 _SEARCH = """
 CREATE TABLE search_text (

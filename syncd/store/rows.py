@@ -26,6 +26,7 @@ from syncd.core.state import (
     AccountRecord,
     CalendarKey,
     CalendarRecord,
+    Errand,
     FieldTimes,
     HistoryRecord,
     ItemRecord,
@@ -42,6 +43,7 @@ __all__ = [
     "calendar_of",
     "decode_item",
     "encode_item",
+    "errand_of",
     "history_of",
     "instant_of",
     "item_of",
@@ -212,6 +214,22 @@ def _lost(raw: msgspec.Raw) -> Lost | None:
         return msgspec.json.decode(raw, type=Lost | None)
     except msgspec.ValidationError:
         return None
+
+
+def errand_of(row: sqlite3.Row) -> Errand:
+    """What was asked of a mailbox."""
+    return Errand(
+        row["number"],
+        AccountName(row["account"]),
+        row["kind"],
+        bytes(row["asked"]),
+        row["attempt"],
+        row["state"],
+        _instant(row["since"]),
+        bytes(row["decided"]),
+        instant_of(row["left_at"]),
+        tuple(msgspec.json.decode(row["before"], type=list[str])),
+    )
 
 
 def problem_row(calendar: int, subject: str, problem: Problem) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, assert_never
@@ -42,6 +43,7 @@ from syncd.core.state import (
     DropOutbox,
     DropRemote,
     DropView,
+    Errand,
     HistoryRecord,
     ItemRecord,
     NameItem,
@@ -1009,6 +1011,52 @@ class Store:
 
         return await self._run(write)
 
+    # --- what is asked of a mailbox beside its events ----------------------------------------
+
+    async def errands(self, account: AccountName | None = None) -> list[Errand]:
+        """What is not done yet, oldest first."""
+
+        def read() -> list[Errand]:
+            sql = "SELECT * FROM errand WHERE ?1 IS NULL OR account = ?1 ORDER BY number"
+            return [rows.errand_of(row) for row in self._all(sql, account)]
+
+        return await self._run(read)
+
+    async def new_errand(self, errand: Errand) -> Errand:
+        """Journal what was asked for; with its number."""
+
+        def write() -> Errand:
+            with self._writing_durably() as conn:
+                sql = f"INSERT INTO errand VALUES ({','.join('?' * 10)})"
+                number = conn.execute(sql, (None, *_errand_values(errand))).lastrowid or 0
+                return replace(errand, number=number)
+
+        return await self._run(write)
+
+    async def put_errand(self, errand: Errand) -> bool:
+        """Keep how far one is; False: it was taken back meanwhile."""
+
+        def write() -> bool:
+            with self._writing_durably() as conn:
+                sql = (
+                    "UPDATE errand SET account = ?, kind = ?, asked = ?, attempt = ?, state = ?,"
+                    " since = ?, decided = ?, left_at = ?, before = ? WHERE number = ?"
+                )
+                values = (*_errand_values(errand), errand.number)
+                return conn.execute(sql, values).rowcount > 0
+
+        return await self._run(write)
+
+    async def end_errand(self, number: int, *, only_ready: bool = False) -> bool:
+        """It is over; whether it was there. Args: only_ready: unless it has left."""
+
+        def write() -> bool:
+            with self._writing_durably() as conn:
+                sql = "DELETE FROM errand WHERE number = ? AND (NOT ? OR state = 'ready')"
+                return conn.execute(sql, (number, only_ready)).rowcount > 0
+
+        return await self._run(write)
+
     async def compact(self) -> None:
         """Let SQLite tidy up."""
         await self._run(lambda: self._conn.execute("PRAGMA optimize"))
@@ -1356,6 +1404,20 @@ def _insert_outbox(conn: sqlite3.Connection, calendar: CalendarKey, entry: Outbo
         ),
     )
     return cursor.lastrowid or 0
+
+
+def _errand_values(errand: Errand) -> tuple[object, ...]:
+    return (
+        errand.account,
+        errand.kind,
+        errand.asked,
+        errand.attempt,
+        errand.state,
+        rows.text_of(errand.since),
+        errand.decided,
+        rows.text_of(errand.left_at),
+        _encode(errand.before).decode(),
+    )
 
 
 def _columns(stat: StoredStat | None) -> tuple[int | None, ...]:

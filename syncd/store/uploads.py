@@ -23,7 +23,7 @@ import msgspec
 
 from syncd.core.errors import CommandError, DiskTrouble
 
-__all__ = ["Upload", "Uploads", "key_of"]
+__all__ = ["Busy", "Upload", "Uploads", "key_of"]
 
 KEPT_FOR: Final = timedelta(days=30)
 FOLDER: Final = "uploads"
@@ -63,6 +63,10 @@ class Upload:
     attachment: str = ""
 
 
+class Busy(CommandError):
+    """Another process changes the attachments of an event."""
+
+
 def key_of(account: str, event: str, path: str, name: str) -> str:
     """What stands for a file on its way to an event under a name."""
     return _digest(account, event, path, name)
@@ -100,7 +104,7 @@ class Uploads:
         """
         Be the only one that changes the attachments of an event: the service refuses two at once.
 
-        Raises: CommandError: another does.
+        Raises: Busy: another does.
         """
         path = self._folder / f"{_digest(account, event)}.lock"
         fd = await _off_loop(lambda: self._locked(path))
@@ -172,7 +176,7 @@ class Uploads:
                     return fd
             except BlockingIOError:
                 os.close(fd)
-                raise CommandError(
+                raise Busy(
                     "another command is changing the attachments of this event",
                     hint="Wait for it to end, then run this again.",
                 ) from None

@@ -32,9 +32,9 @@ from syncd.shell.commands.completing import offering
 
 if TYPE_CHECKING:
     from syncd.core.wire.dialects.graph_attachments import Attachment
-    from syncd.shell.asking import Asked
     from syncd.shell.attachments import Change, Place
     from syncd.shell.config_model import Config
+    from syncd.shell.finding import Asked
     from syncd.shell.uploading import Source
     from syncd.shell.workshop import Workshop
 
@@ -106,7 +106,7 @@ def attach_command(ctx: click.Context, /, **about: str) -> None:
 
 
 def _asked(how: dict[str, Any]) -> Asked:
-    from syncd.shell.asking import Asked
+    from syncd.shell.finding import Asked
 
     meta = click.get_current_context().meta
     about = {name: how.pop(name) or meta["syncd.about"][name] for name in ABOUT}
@@ -274,13 +274,15 @@ async def _add(config: Config, asked: Asked, files: Sequence[Path], name: str, *
     async with _reading(config) as workshop:
         place = await find_place(workshop, asked)
         check_writable(config, place.calendar)
-    for source in sources:
-        await _added(config, place, source, name or source.path.name, dry=dry)
+    codes = [
+        await _added(config, place, source, name or source.path.name, dry=dry) for source in sources
+    ]
     _tell_guests(place)
-    return 0
+    return max(codes)
 
 
-async def _added(config: Config, place: Place, source: Source, name: str, *, dry: bool) -> None:
+async def _added(config: Config, place: Place, source: Source, name: str, *, dry: bool) -> int:
+    """What the command ends with."""
     from syncd.shell.attachments import Change
     from syncd.shell.output import bytes_progress, say, size
     from syncd.store.uploads import Uploads
@@ -288,7 +290,7 @@ async def _added(config: Config, place: Place, source: Source, name: str, *, dry
     what = f"{name} ({size(source.size_bytes)})"
     if dry:
         say(f"{what} would be attached to {_shown(place)}.")
-        return
+        return 0
     wanted = Change(
         kind="add",
         account=place.calendar.account,
@@ -296,19 +298,25 @@ async def _added(config: Config, place: Place, source: Source, name: str, *, dry
         event=place.id,
         path=str(source.path),
         name=name,
+        sha256=source.sha256,
+        title=place.summary,
     )
     with bytes_progress(f"Attaching {name} …") as told:
         done = await _done(config, wanted, told)
+    if done["state"] == "kept":
+        say(done["done"])
+        return int(done["code"])
     already = " (an earlier try had got through)" if done["state"] == "was-there" else ""
     say(f"{what} is attached to {_shown(place)}{already}.")
     # Told: the same command now means one more.
     await Uploads(config.state_dir).forget(wanted.key)
+    return 0
 
 
 async def _done(config: Config, wanted: Change, told: Callable[[int, int], None]) -> dict[str, Any]:
     import msgspec
 
-    from syncd.shell.attaching import change_attachments
+    from syncd.shell.errands import attach
     from syncd.shell.output import log_fact
 
     answer = await ask(config, {"do": "attach", "change": msgspec.to_builtins(wanted)})
@@ -316,7 +324,7 @@ async def _done(config: Config, wanted: Change, told: Callable[[int, int], None]
         return answer
 
     async def act(workshop: Workshop) -> dict[str, Any]:
-        return await change_attachments(workshop, wanted, told)
+        return await attach(workshop, wanted, told)
 
     return await through_workshop(config, log_fact, act)
 
@@ -351,7 +359,7 @@ def rm_command(invocation: Invocation, /, which: str, dry: bool, yes: bool, **ho
 async def _rm(config: Config, asked: Asked, which: str, *, dry: bool, yes: bool) -> int:
     from syncd.shell.attachments import (
         Change,
-        attachments_of,
+        attachments_known,
         check_writable,
         find_attachment,
         find_place,
@@ -361,7 +369,7 @@ async def _rm(config: Config, asked: Asked, which: str, *, dry: bool, yes: bool)
     async with _reading(config) as workshop:
         place = await find_place(workshop, asked)
         check_writable(config, place.calendar)
-        one = find_attachment(await attachments_of(workshop, place), which)
+        one = find_attachment(await attachments_known(workshop, place), which)
     say(f"{one.name} ({size(one.size_bytes)}), attached to {_shown(place)}", "bold")
     if place.guests and place.own:
         say("Nobody is told until the next update of the meeting.")
@@ -378,8 +386,17 @@ async def _rm(config: Config, asked: Asked, which: str, *, dry: bool, yes: bool)
         event=place.id,
         name=one.name,
         attachment=one.id,
+        title=place.summary,
     )
-    await _done(config, wanted, lambda done, whole: None)
+    done = await _done(config, wanted, lambda done, whole: None)
+    if done["state"] == "kept":
+        say(done["done"])
+        return int(done["code"])
+    if done["state"] == "gone":
+        raise CommandError(
+            f"{one.name!r} is not attached any more",
+            hint="`syncd attach UID list` shows what there is.",
+        )
     say("It is removed.")
     _tell_guests(place)
     return 0

@@ -167,7 +167,7 @@ def create_command(
 ) -> int:
     """Make a calendar; its folder appears at the next sync, or at once where the daemon runs."""
     from syncd.shell.directory import split_calendar
-    from syncd.shell.directory_changes import CreateCalendar
+    from syncd.shell.directory_wishes import CreateCalendar
 
     config = invocation.config()
     chosen, name = split_calendar(config, name, account)
@@ -186,7 +186,7 @@ def rename_command(
 ) -> int:
     """Give a calendar another name; its folder stays where it is."""
     from syncd.shell.directory import split_calendar
-    from syncd.shell.directory_changes import RenameCalendar
+    from syncd.shell.directory_wishes import RenameCalendar
 
     config = invocation.config()
     chosen, name = split_calendar(config, calendar, account)
@@ -209,7 +209,7 @@ def color_command(
     lightTeal, lightPink, lightBrown, lightRed, maxColor.
     """
     from syncd.shell.directory import split_calendar
-    from syncd.shell.directory_changes import ColorCalendar
+    from syncd.shell.directory_wishes import ColorCalendar
 
     config = invocation.config()
     chosen, name = split_calendar(config, calendar, account)
@@ -238,7 +238,7 @@ def default_command(
 ) -> int:
     """Make a calendar the one that Outlook puts new events and invitations into."""
     from syncd.shell.directory import split_calendar
-    from syncd.shell.directory_changes import DefaultCalendar
+    from syncd.shell.directory_wishes import DefaultCalendar
 
     config = invocation.config()
     chosen, name = split_calendar(config, calendar, account)
@@ -256,7 +256,7 @@ def delete_command(
 ) -> int:
     """Delete a calendar in the mailbox, with every event in it; its folder stays."""
     from syncd.shell.directory import split_calendar
-    from syncd.shell.directory_changes import DeleteCalendar
+    from syncd.shell.directory_wishes import DeleteCalendar
 
     config = invocation.config()
     chosen, name = split_calendar(config, calendar, account)
@@ -294,7 +294,7 @@ def share_command(
     delegateWithPrivateEventAccess. Somebody new is mailed an invitation by the service.
     """
     from syncd.shell.directory import split_calendar
-    from syncd.shell.directory_changes import ShareCalendar, UnshareCalendar
+    from syncd.shell.directory_wishes import ShareCalendar, UnshareCalendar
 
     config = invocation.config()
     chosen, name = split_calendar(config, calendar, account)

@@ -71,7 +71,7 @@ def create_command(
 ) -> int:
     """Put a category on the list; its name cannot be changed later."""
     from syncd.shell.directory import chosen_account
-    from syncd.shell.directory_changes import CreateCategory
+    from syncd.shell.directory_wishes import CreateCategory
 
     config = invocation.config()
     chosen = chosen_account(config, account)
@@ -93,7 +93,7 @@ def color_command(
     COLOR is "none", preset0 to preset24, or what Outlook calls it: Red, DarkTeal, "dark teal".
     """
     from syncd.shell.directory import chosen_account
-    from syncd.shell.directory_changes import ColorCategory
+    from syncd.shell.directory_wishes import ColorCategory
 
     config = invocation.config()
     chosen = chosen_account(config, account)
@@ -111,7 +111,7 @@ def delete_command(
 ) -> int:
     """Take a category off the list; events that have it keep its name."""
     from syncd.shell.directory import chosen_account
-    from syncd.shell.directory_changes import DeleteCategory
+    from syncd.shell.directory_wishes import DeleteCategory
 
     config = invocation.config()
     chosen = chosen_account(config, account)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from syncd.core.ids import AccountName
     from syncd.shell.config_model import Config
     from syncd.shell.directory import Directory
-    from syncd.shell.directory_changes import Deed, Idle, Wish
+    from syncd.shell.directory_changes import Deed, Foreseen, Idle
+    from syncd.shell.directory_wishes import Wish
     from syncd.shell.workshop import Workshop
 
 __all__ = ["account_option", "change", "dry_option", "reading"]
@@ -57,12 +58,13 @@ async def change(
 
     Args: yes: whether a person agreed beforehand; None: nobody has to.
     """
-    from syncd.shell.directory_changes import Idle, decided, wish_to_json
+    from syncd.shell.directory_changes import Idle
+    from syncd.shell.directory_wishes import wish_to_json
     from syncd.shell.output import say
 
     wish_to_json(wish)  # refuses what no request can hold, before anything is asked
     if dry_run or yes is not None:
-        shown = await _beside(config, lambda shop: decided(shop, account, wish))
+        shown = await _shown(config, account, wish)
         _show(shown)
         if isinstance(shown, Idle):
             return 0
@@ -70,11 +72,26 @@ async def change(
             say("Nothing was done.")
             return 0
         wish = shown.wish
-    await _make(config, account, wish, again=yes is None)
-    return 0
+    return await _make(config, account, wish, again=yes is None)
 
 
-def _show(shown: Deed | Idle) -> None:
+async def _shown(config: Config, account: AccountName, wish: Wish) -> Deed | Foreseen | Idle:
+    """What it comes down to; where nobody can be asked, as far as it is known here."""
+    from syncd.core.errors import OUT_OF_REACH
+    from syncd.shell.directory_changes import decided, foreseen
+    from syncd.shell.output import say
+
+    async def act(shop: Workshop) -> Deed | Foreseen | Idle:
+        try:
+            return await decided(shop, account, wish)
+        except OUT_OF_REACH as error:
+            say(f"{error}: this is what is known here.", "yellow")
+            return await foreseen(shop, account, wish)
+
+    return await _beside(config, act)
+
+
+def _show(shown: Deed | Foreseen | Idle) -> None:
     from syncd.shell.directory_changes import Idle
     from syncd.shell.output import say
 
@@ -86,9 +103,10 @@ def _show(shown: Deed | Idle) -> None:
         say(f"  {line}")
 
 
-async def _make(config: Config, account: AccountName, wish: Wish, *, again: bool) -> None:
+async def _make(config: Config, account: AccountName, wish: Wish, *, again: bool) -> int:
     """Args: again: tell what comes of it, which nobody was shown."""
-    from syncd.shell.directory_changes import carry_out, wish_to_json
+    from syncd.shell.directory_wishes import wish_to_json
+    from syncd.shell.errands import change_directory
     from syncd.shell.output import progress, say
 
     told = wish_to_json(wish)
@@ -96,8 +114,9 @@ async def _make(config: Config, account: AccountName, wish: Wish, *, again: bool
         done = await ask(config, {"do": "directory", "account": account, "wish": told})
         if done is None:
             done = await through_workshop(
-                config, observe, lambda shop: carry_out(shop, account, told)
+                config, observe, lambda shop: change_directory(shop, account, told)
             )
     say(str(done["done"]))
     for line in done["told"] if again else ():
         say(str(line))
+    return int(done["code"])

@@ -108,7 +108,7 @@ def _owner(calendar: Calendar) -> str:
 def create_command(invocation: Invocation, name: str, account: str | None, dry_run: bool) -> int:
     """Make a calendar group."""
     from syncd.shell.directory import chosen_account
-    from syncd.shell.directory_changes import CreateGroup
+    from syncd.shell.directory_wishes import CreateGroup
 
     config = invocation.config()
     chosen = chosen_account(config, account)
@@ -126,7 +126,7 @@ def rename_command(
 ) -> int:
     """Give a calendar group another name."""
     from syncd.shell.directory import chosen_account
-    from syncd.shell.directory_changes import RenameGroup
+    from syncd.shell.directory_wishes import RenameGroup
 
     config = invocation.config()
     chosen = chosen_account(config, account)
@@ -144,7 +144,7 @@ def delete_command(
 ) -> int:
     """Delete a calendar group that has no calendar in it."""
     from syncd.shell.directory import chosen_account
-    from syncd.shell.directory_changes import DeleteGroup
+    from syncd.shell.directory_wishes import DeleteGroup
 
     config = invocation.config()
     chosen = chosen_account(config, account)

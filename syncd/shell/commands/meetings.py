@@ -30,8 +30,9 @@ from syncd.shell.commands.common import (
 from syncd.shell.commands.completing import offering
 
 if TYPE_CHECKING:
-    from syncd.shell.asking import Asked, Planned
+    from syncd.shell.asking import Planned
     from syncd.shell.config_model import Config
+    from syncd.shell.finding import Asked
 
 __all__ = ["about_event", "cancel_command", "forward_command", "respond_command", "run_wish"]
 
@@ -198,7 +199,7 @@ def run_wish(invocation: Invocation, kind: str, how: dict[str, Any], **more: Any
     Args: how: what the options of `about_event` said. more: the other members of `Asked`.
     Raises: CommandError.
     """
-    from syncd.shell.asking import Asked
+    from syncd.shell.finding import Asked
 
     dry, yes, as_json = (how.pop(name) for name in ("dry", "yes", "as_json"))
     asked = Asked(kind=kind, **how, **more)

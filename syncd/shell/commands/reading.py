@@ -75,12 +75,14 @@ def _duration(written: str) -> int:
 
 
 async def _status(config: Config, most_s: int | None, *, as_json: bool) -> int:
+    from syncd.shell.kept import kept_errands
     from syncd.shell.output import print_json, say
 
     now = datetime.now(UTC)
     async with open_store(config) as store:
         states = await store.calendar_states()
         notices = [one for one in await store.problems() if one.code == "state-set-aside"]
+        kept = (await kept_errands(store)).values()
     logins: dict[str, float | None] = {
         name: await _login_age_s(config, account, now) for name, account in config.accounts.items()
     }
@@ -89,11 +91,15 @@ async def _status(config: Config, most_s: int | None, *, as_json: bool) -> int:
     silent = set(logins) - {one["account"] for one in told}
     if as_json:
         aside = [one.file for one in notices]
-        print_json({"running": daemon is not None, "calendars": told, "set_aside": aside})
+        asked = [{"account": one.account, "what": one.summary} for one in kept]
+        running = daemon is not None
+        print_json({"running": running, "calendars": told, "asked": asked, "set_aside": aside})
     else:
         _print_status(told)
         for one in notices:
             say(f"{one.file}: {one.reason}; see `syncd problems show {one.id}`.", "yellow")
+        for one in kept:
+            say(f"{one.account}: {one.reason} (`syncd problems`).")
         for name in sorted(silent):
             say(f"{name}: nothing is known yet; run `syncd sync {name}`.")
         say("The daemon is running." if daemon is not None else "No daemon is running.")

@@ -98,9 +98,12 @@ async def _here(workshop: Workshop, targets: Sequence[str]) -> dict[str, Any]:
         take_up_words,
         tidy_history,
     )
+    from syncd.shell.errands import carry_out_errands
     from syncd.shell.mailbox import exit_code
 
     reports = await sync_now(workshop, targets)
+    for account in {one.account for one in reports if one.trouble is None}:
+        await carry_out_errands(workshop, account, {"attachment"})
     await tidy_history(workshop)
     await take_up_words(workshop.store)
     code = exit_code(reports, held=await held_count(workshop.store))

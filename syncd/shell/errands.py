@@ -1,0 +1,354 @@
+"""
+What people ask of a mailbox beside its events: journaled, sent once, and kept where it cannot be.
+
+An errand is durable before it leaves. One that cannot leave waits for the service; one whose answer
+got lost is settled by looking, and never sent again; one that cannot be any more is listed and not
+done. Whoever keeps the account in step takes them up: the daemon, or the next sync.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, Literal, assert_never
+
+import msgspec
+
+from syncd.core.errors import (
+    OUT_OF_REACH,
+    CommandError,
+    ExitCode,
+    LoginNeeded,
+    SyncdError,
+)
+from syncd.core.ids import AccountName
+from syncd.core.plan import problem_id
+from syncd.core.state import CalendarKey, Errand, Problem, PutProblems
+from syncd.ports import Answered, Lost, Unsent
+from syncd.shell.attaching import change_attachments
+from syncd.shell.attachments import Change, Told, tell_nothing
+from syncd.shell.directory_changes import (
+    Deed,
+    Desk,
+    Idle,
+    decide,
+    desk_of,
+    foreseen,
+    took_effect,
+)
+from syncd.shell.directory_wishes import Wish, attempt_of, read_wish, wish_to_json
+from syncd.shell.uploading import read_source
+from syncd.shell.workshop import Workshop
+from syncd.store.uploads import Busy
+
+__all__ = ["ErrandKind", "InDoubt", "attach", "carry_out_errands", "change_directory"]
+
+ErrandKind = Literal["directory", "attachment"]
+
+IN_DOUBT_FOR: Final = timedelta(minutes=2)
+"""So long after a request got lost, it may still take effect."""
+
+
+class InDoubt(SyncdError):
+    """The answer to a write was lost, and looking does not show what became of it yet."""
+
+    exit_code = ExitCode.PASSES
+
+
+class _NotDone(CommandError):
+    """The answer to a write was lost, and by now it would be seen if it had taken effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What came of one: sentences, and the folder that has to be looked at, or ""."""
+
+    done: str
+    told: tuple[str, ...] = ()
+    folder: str = ""
+    of_calendars: bool = False
+
+
+# --- asked for now -------------------------------------------------------------------------------
+
+
+async def change_directory(
+    workshop: Workshop, account: str, told: Mapping[str, Any]
+) -> dict[str, Any]:
+    """
+    Fulfil a wish, in a process that may write; keep it where the service cannot be reached.
+
+    Args: told: the wish as `wish_to_json` has it.
+    Returns: `{state, done, told, folder, reason, code}`: "done" or "kept", sentences, the folder
+    that has to be looked at, or "", and what the command ends with.
+    Raises: CommandError: it cannot be, or the service refused. InDoubt. SyncdError.
+    """
+    wish = read_wish(told)
+    errand = await _journaled(workshop, account, "directory", _encoded(wish), attempt_of(wish))
+    try:
+        done = await _now(workshop, errand)
+    except OUT_OF_REACH as error:
+        return await _kept(workshop, errand, wish, error)
+    except InDoubt:
+        raise
+    except SyncdError:
+        await workshop.store.end_errand(errand.number)
+        raise
+    return {
+        "state": "done",
+        "done": done.done,
+        "told": list(done.told),
+        "folder": done.folder,
+        "reason": "",
+        "code": int(ExitCode.OK),
+    }
+
+
+async def _now(workshop: Workshop, errand: Errand) -> _Done:
+    """Also where the very same was tried before, and is not to be seen: it is asked for anew."""
+    try:
+        return await _directory(workshop, errand)
+    except _NotDone:
+        anew = replace(errand, state="ready", decided=b"", left_at=None)
+        await workshop.store.put_errand(anew)
+        return await _directory(workshop, anew)
+
+
+async def _kept(
+    workshop: Workshop, errand: Errand, wish: Wish, error: SyncdError
+) -> dict[str, Any]:
+    """It waits, about the very calendar that has the name now."""
+    seen = await foreseen(workshop, errand.account, wish)
+    if not errand.decided:
+        named = replace(errand, decided=_encoded(seen.wish), attempt=seen.attempt)
+        await workshop.store.put_errand(named)
+    return _as_kept(f"To {seen.attempt} is kept", error)
+
+
+def _as_kept(what: str, error: SyncdError) -> dict[str, Any]:
+    code = ExitCode.LOGIN if isinstance(error, LoginNeeded) else ExitCode.OK
+    return {
+        "state": "kept",
+        "done": f"{what}: the daemon, or the next sync, takes it up. ({error})",
+        "told": [],
+        "folder": "",
+        "reason": str(error),
+        "code": int(code),
+    }
+
+
+async def attach(workshop: Workshop, wanted: Change, told: Told = tell_nothing) -> dict[str, Any]:
+    """
+    Carry out a change of attachments; keep it where the service cannot be reached.
+
+    Returns: as `change_attachments`, or `{state: "kept", reason, code}`.
+    Raises: SyncdError: what stands in the way, and does not pass by itself.
+    """
+    asked = msgspec.json.encode(wanted)
+    try:
+        done = await change_attachments(workshop, wanted, told)
+    except OUT_OF_REACH as error:
+        errand = await _journaled(workshop, wanted.account, "attachment", asked, _attempt(wanted))
+        return _as_kept(f"To {errand.attempt} is kept", error)
+    for one in await workshop.store.errands(AccountName(wanted.account)):
+        if one.asked == asked:
+            await workshop.store.end_errand(one.number)
+    return done
+
+
+def _attempt(wanted: Change) -> str:
+    match wanted.kind:
+        case "add":
+            return f"attach {wanted.name!r} to {wanted.title or 'an event'}"
+        case "rm":
+            return f"remove {wanted.name!r} from {wanted.title or 'an event'}"
+        case _:
+            assert_never(wanted.kind)
+
+
+async def _journaled(
+    workshop: Workshop, account: str, kind: ErrandKind, asked: bytes, attempt: str
+) -> Errand:
+    """As it stands already, where the very same was asked for and is not over."""
+    name = AccountName(account)
+    for one in await workshop.store.errands(name):
+        if (one.kind, one.asked) == (kind, asked):
+            return one
+    now = workshop.clock.now()
+    return await workshop.store.new_errand(Errand(0, name, kind, asked, attempt, "ready", now))
+
+
+def _encoded(wish: Wish) -> bytes:
+    return msgspec.json.encode(wish_to_json(wish))
+
+
+# --- taken up later ------------------------------------------------------------------------------
+
+
+async def carry_out_errands(
+    workshop: Workshop, account: AccountName, kinds: Collection[ErrandKind]
+) -> set[str] | None:
+    """
+    Do what waits, oldest first, until one cannot be done yet.
+
+    What cannot be any more is listed as a problem that needs nobody.
+    Returns: the folders that have to be looked at; None where nothing was done.
+    """
+    folders: set[str] = set()
+    waiting = [one for one in await workshop.store.errands(account) if one.kind in kinds]
+    count = 0
+    for errand in waiting:
+        try:
+            done = await _one(workshop, errand)
+        except SyncdError as error:
+            if isinstance(error, Busy) or not isinstance(error, CommandError):
+                break  # what was asked for later may build on it
+            await _tell(workshop, errand, error)
+        else:
+            folders |= {done.folder}
+        count += 1
+    return folders if count else None
+
+
+async def _one(workshop: Workshop, errand: Errand) -> _Done:
+    match errand.kind:
+        case "directory":
+            return await _directory(workshop, errand)
+        case "attachment":
+            return await _attachment(workshop, errand)
+        case _:
+            assert_never(errand.kind)
+
+
+async def _attachment(workshop: Workshop, errand: Errand) -> _Done:
+    """A file's way is journaled by itself: it is gone as often as it takes."""
+    wanted = msgspec.json.decode(errand.asked, type=Change)
+    if wanted.sha256 and (await read_source(Path(wanted.path))).sha256 != wanted.sha256:
+        raise CommandError(f"{wanted.path!r} changed since it was to be attached")
+    await workshop.store.put_errand(replace(errand, state="sent", left_at=workshop.clock.now()))
+    try:
+        await change_attachments(workshop, wanted, tried=True)
+    except SyncdError:
+        await workshop.store.put_errand(errand)
+        raise
+    await workshop.store.end_errand(errand.number)
+    return _Done("")
+
+
+async def _tell(workshop: Workshop, errand: Errand, error: SyncdError) -> None:
+    """On the list instead of being done."""
+    attempt = errand.attempt or "carry out a command"
+    problem = Problem(
+        id=problem_id(errand.account, "", "", "notice", "not-done", str(errand.number)),
+        kind="notice",
+        code="not-done",
+        needs_person=False,
+        account=errand.account,
+        calendar="",
+        uid=None,
+        file="",
+        summary=attempt,
+        line=0,
+        reason=f"account {errand.account!r}: to {attempt} was asked for, and is not done: {error}",
+        hint="Give the command again if you mean it; `syncd discard ID` takes this off the list.",
+        since=workshop.clock.now(),
+    )
+    subject = f"*errand {errand.number}"
+    await workshop.store.commit(CalendarKey(0), [PutProblems(subject, (problem,))])
+    await workshop.store.end_errand(errand.number)
+
+
+# --- calendars, groups, shares, categories -------------------------------------------------------
+
+
+async def _directory(workshop: Workshop, errand: Errand) -> _Done:
+    desk = await desk_of(workshop, errand.account)
+    wish = read_wish(msgspec.json.decode(errand.decided or errand.asked, type=dict[str, Any]))
+    if errand.state != "ready":
+        return await _looked_for(desk, errand, wish)
+    deed = await decide(desk, wish)
+    if isinstance(deed, Idle):
+        await workshop.store.end_errand(errand.number)
+        return _Done(deed.done)
+    leaving = replace(
+        errand,
+        decided=_encoded(deed.wish),
+        attempt=deed.attempt,
+        state="sent",
+        left_at=workshop.clock.now(),
+        before=deed.before,
+    )
+    if deed.of_calendars:
+        # Before anything is sent: whatever comes between, the next round asks for the calendars.
+        await _list_due(desk)
+    if not await workshop.store.put_errand(leaving):
+        return _Done("It was taken back just now.")
+    await _send(desk, leaving, deed)
+    await workshop.store.end_errand(errand.number)
+    if deed.of_calendars:
+        with suppress(SyncdError):
+            await _list_again(desk)
+    return _Done(deed.done, deed.told, deed.folder, deed.of_calendars)
+
+
+async def _send(desk: Desk, errand: Errand, deed: Deed) -> None:
+    store = desk.workshop.store
+    (outcome,) = await desk.directory.remote.write_all([deed.request])
+    match outcome:
+        case Answered(answer):
+            if not answer.is_success:
+                raise desk.directory.refused(deed.attempt, answer, deed.scope)
+        case Unsent(error):
+            await store.put_errand(replace(errand, state="ready", left_at=None))
+            raise error
+        case Lost(why):
+            doubtful = replace(errand, state="doubt")
+            await store.put_errand(doubtful)
+            await _settle(desk, doubtful, deed.wish, why)
+        case _:
+            assert_never(outcome)
+
+
+async def _looked_for(desk: Desk, errand: Errand, wish: Wish) -> _Done:
+    """One that left before, and of which nobody heard."""
+    await _settle(desk, errand, wish, "whoever asked was stopped")
+    await desk.workshop.store.end_errand(errand.number)
+    with suppress(SyncdError):
+        await _list_again(desk)
+    return _Done(f"It was attempted to {errand.attempt}, and it is so.", of_calendars=True)
+
+
+async def _settle(desk: Desk, errand: Errand, wish: Wish, why: str) -> None:
+    """Look whether a write took effect. Raises: InDoubt: it cannot be seen. _NotDone."""
+    attempted = f"it was attempted to {errand.attempt}, and the answer was lost ({why})"
+    hint = "It is looked for again in a while; look whether it is so before you try again."
+    try:
+        there = await took_effect(desk, wish, errand.before)
+    except CommandError as error:
+        raise _NotDone(f"{attempted}; {error}") from error
+    except SyncdError as error:
+        raise InDoubt(f"{attempted}; looking failed as well: {error}", hint=hint) from error
+    if there:
+        return
+    age = desk.workshop.clock.now() - (errand.left_at or errand.since)
+    # A clock that was set back must not keep it in doubt for ever.
+    if timedelta() <= age < IN_DOUBT_FOR:
+        raise InDoubt(f"{attempted}; nothing of it is to be seen", hint=hint)
+    raise _NotDone(f"{attempted}; nothing of it is to be seen")
+
+
+async def _list_again(desk: Desk) -> None:
+    await desk.mailbox.refresh(force=False)
+    # Once more soon: Graph's list may lag behind, and ids of new calendars were seen to change.
+    await _list_due(desk)
+
+
+async def _list_due(desk: Desk) -> None:
+    """The list of calendars is to be asked for again at the next occasion."""
+    store = desk.workshop.store
+    known = await store.account(desk.account.name)
+    if known is not None:
+        await store.put_account(replace(known, listed_at=None))

@@ -1,0 +1,368 @@
+"""What is asked of a mailbox by a command while it is out of reach, or its answer gets lost."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from syncd.core.ids import AccountName
+from syncd.core.state import Errand
+from syncd.shell.commands.run import run_daemon
+from syncd.shell.config import load_config
+from syncd.shell.directory_wishes import CreateCalendar, ShareCalendar, Wish, wish_to_json
+from syncd.simulator.faults import FaultKind
+from syncd.simulator.tokens import ALL_SCOPES, StaticTokens
+from syncd.store.store import Store
+from tests.shell.attach_world import a_file, attached, lunch, lunch_world, plant
+from tests.shell.cli_world import World, world
+from tests.shell.test_daemon import Facts
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who finds nobody at the address does not try again."""
+    monkeypatch.setattr("syncd.graph.transport.most_tries", lambda error: 1)
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[World]:
+    """A mailbox with the calendar "Team", which is followed."""
+    with world(tmp_path) as made:
+        made.mailbox.folders.add("Team")
+        assert isinstance(made.server.tokens, StaticTokens)
+        made.server.tokens.scopes = frozenset(ALL_SCOPES)
+        assert made.syncd("sync").code == 0
+        made.server.requests.clear()
+        yield made
+
+
+def offline(here: World) -> None:
+    here.config.write_text(
+        here.config.read_text().replace(here.server.base_url, "http://127.0.0.1:9/v1.0")
+    )
+
+
+def online(here: World) -> None:
+    here.config.write_text(
+        here.config.read_text().replace("http://127.0.0.1:9/v1.0", here.server.base_url)
+    )
+
+
+def calendars(here: World) -> list[str]:
+    return [one.name for one in here.mailbox.folders.calendars.values()]
+
+
+def groups(here: World) -> list[str]:
+    return [one.name for one in here.mailbox.folders.groups.values()][2:]
+
+
+def writes(here: World) -> list[str]:
+    return [one.method for one in here.server.requests.entries if one.method != "GET"]
+
+
+def listed(here: World) -> list[tuple[str, str]]:
+    """Codes and summaries of what is open."""
+    return [(one["code"], one["summary"]) for one in here.syncd("problems", "--json").json]
+
+
+def keep(here: World, wish: Wish, state: str, before: tuple[str, ...] = ()) -> None:
+    """A wish as a kill leaves it behind."""
+    asked = msgspec.json.encode(wish_to_json(wish))
+    now = datetime.now(UTC)
+    left_at = None if state == "ready" else now
+    errand = Errand(
+        *(0, AccountName("work"), "directory", asked, "do it"),
+        state,  # type: ignore[arg-type]
+        *(now, asked, left_at, before),
+    )
+
+    async def put() -> None:
+        store = await Store.open(here.folder / "state" / "state.db")
+        await store.new_errand(errand)
+        await store.close()
+
+    asyncio.run(put())
+
+
+EVERY = (
+    ("calendars", "create", "Apollo"),
+    ("calendars", "rename", "Apollo", "Gemini"),
+    ("calendars", "color", "Gemini", "lightRed"),
+    ("calendars", "share", "Gemini", "bob@example.org", "--role", "read", "--yes"),
+    ("calendars", "share", "Gemini", "bob@example.org", "--remove", "--yes"),
+    ("calendars", "default", "Gemini"),
+    ("calendars", "delete", "Team", "--yes"),
+    ("groups", "create", "Clubs"),
+    ("groups", "rename", "Clubs", "Teams"),
+    ("groups", "delete", "Teams", "--yes"),
+    ("categories", "create", "Urgent", "--color", "Red"),
+    ("categories", "color", "Urgent", "Teal"),
+    ("categories", "delete", "Urgent", "--yes"),
+)
+
+
+def test_everything_waits_and_goes_in_its_order(here: World) -> None:
+    """Each may build on the one before."""
+    offline(here)
+    for words in EVERY:
+        done = here.syncd(*words)
+        assert (done.code, "is kept" in done.out, done.err) == (0, True, "")
+    assert writes(here) == []
+    assert len(here.syncd("status", "--json").json["asked"]) == len(EVERY)
+    assert [code for code, _ in listed(here)] == ["kept-wish"] * len(EVERY)
+
+    online(here)
+    assert here.syncd("sync").code == 0
+
+    assert listed(here) == [("calendar-gone", "")]
+    assert calendars(here) == ["Calendar", "Gemini"]
+    assert (groups(here), list(here.mailbox.folders.categories)) == ([], [])
+    assert (here.export / "work" / "Apollo").is_dir() or (here.export / "work" / "Gemini").is_dir()
+    assert here.syncd("status", "--json").json["asked"] == []
+
+
+def test_it_is_done_once(here: World) -> None:
+    """The same asked for twice while it waits is one; what is done is not done again."""
+    offline(here)
+    for _ in range(2):
+        here.syncd("calendars", "create", "Apollo")
+    online(here)
+
+    for _ in range(3):
+        here.syncd("sync")
+
+    assert calendars(here) == ["Calendar", "Team", "Apollo"]
+    assert writes(here) == ["POST"]
+
+
+def test_it_is_about_the_calendar_that_was_meant(here: World) -> None:
+    """Whatever that is called by then, and whatever has its name."""
+    offline(here)
+    here.syncd("calendars", "delete", "Team", "--yes")
+    [team] = [one for one in here.mailbox.folders.calendars.values() if one.name == "Team"]
+    team.name = "Old"
+    here.mailbox.folders.add("Team")
+    online(here)
+
+    assert here.syncd("sync").code == 0
+
+    assert calendars(here) == ["Calendar", "Team"]
+
+
+def test_what_cannot_be_any_more_is_told_and_not_done(here: World) -> None:
+    offline(here)
+    here.syncd("groups", "create", "Clubs")
+    here.mailbox.folders.create_group({"name": "Clubs"})
+    online(here)
+
+    assert here.syncd("sync").code == 0
+
+    assert groups(here) == ["Clubs"]
+    [problem] = here.syncd("problems", "--json").json
+    assert problem["code"] == "not-done"
+    assert "there is a calendar group 'Clubs' already" in problem["reason"]
+    assert here.syncd("discard", problem["id"], "--yes").code == 0
+    assert listed(here) == []
+
+
+def test_it_can_be_taken_back(here: World) -> None:
+    offline(here)
+    here.syncd("calendars", "create", "Apollo")
+    [problem] = here.syncd("problems", "--json").json
+    assert "Apollo" in here.syncd("problems", "show", problem["id"]).out
+
+    assert here.syncd("discard", problem["id"], "--yes").code == 0
+    online(here)
+    here.syncd("sync")
+
+    assert calendars(here) == ["Calendar", "Team"]
+
+
+def test_what_goes_with_it_is_shown_as_far_as_it_is_known(here: World) -> None:
+    """Nothing is kept by a dry run."""
+    here.event("Lunch")
+    here.syncd("sync")
+    offline(here)
+
+    done = here.syncd("calendars", "delete", "Calendar", "--dry-run")
+
+    assert done.code == 0
+    assert "this is what is known here" in done.out
+    assert "1 item known here" in done.out
+    assert listed(here) == []
+
+
+@pytest.mark.parametrize("state", ["sent", "doubt"])
+def test_after_a_kill_it_is_looked_for_and_not_sent_again(here: World, state: str) -> None:
+    """It had taken effect: nobody has to do anything."""
+    before = tuple(one.id for one in here.mailbox.folders.calendars.values())
+    here.mailbox.folders.add("Apollo")
+    keep(here, CreateCalendar("Apollo"), state, before)
+
+    assert here.syncd("sync").code == 0
+
+    assert (writes(here), listed(here)) == ([], [])
+    assert (here.export / "work" / "Apollo").is_dir()
+
+
+def test_after_a_kill_what_is_not_seen_is_waited_for(here: World) -> None:
+    """It may take effect yet; by then it is neither sent again nor forgotten."""
+    keep(here, CreateCalendar("Apollo"), "sent")
+
+    assert here.syncd("sync").code == 0
+    again = here.syncd("calendars", "create", "Apollo")
+
+    assert (again.code, "nothing of it is to be seen" in again.err) == (5, True)
+    assert writes(here) == []
+    assert [code for code, _ in listed(here)] == ["kept-wish"]
+
+
+def test_before_it_left_a_kill_costs_nothing(here: World) -> None:
+    keep(here, CreateCalendar("Apollo"), "ready")
+
+    assert here.syncd("sync").code == 0
+
+    assert calendars(here) == ["Calendar", "Team", "Apollo"]
+
+
+def test_a_lost_answer_is_looked_into_by_the_next_sync(here: World) -> None:
+    """The request had got through, and the list was behind."""
+    here.server.faults.script(FaultKind.RESET_AFTER, method="POST", path="calendarGroups")
+    here.server.faults.script(FaultKind.RESET_BEFORE, method="GET", path="calendarGroups", skip=1)
+    assert here.syncd("groups", "create", "Clubs").code == 5
+    here.server.faults.clear()
+
+    assert here.syncd("sync").code == 0
+
+    assert (groups(here), listed(here)) == (["Clubs"], [])
+    assert writes(here) == ["POST"]
+
+
+SHARE = ("calendars", "share", "Team", "bob@example.org", "--role", "read", "--yes")
+
+
+def mailed(here: World) -> list[tuple[str, ...]]:
+    return [one.to for one in here.service.ledger]
+
+
+@pytest.mark.parametrize(
+    ("fault", "mails"), [(None, 1), (FaultKind.RESET_AFTER, 1), (FaultKind.RESET_BEFORE, 0)]
+)
+def test_a_share_mails_once(here: World, fault: FaultKind | None, mails: int) -> None:
+    """Answered, or the answer lost: whoever is invited hears of it once, if at all."""
+    if fault is not None:
+        here.server.faults.script(fault, method="POST", path="calendarPermissions")
+    assert here.syncd(*SHARE).code == (0 if mails else 5)
+
+    for _ in range(2):
+        assert here.syncd("sync").code == 0
+
+    assert mailed(here) == [("bob@example.org",)] * mails
+    assert writes(here) == ["POST"]
+
+
+@pytest.mark.parametrize("mails", [0, 1])
+def test_a_share_that_was_cut_short_mails_nobody_twice(here: World, mails: int) -> None:
+    """Killed before it left, or after: it is looked for, and not sent again."""
+    [team] = [one for one in here.mailbox.folders.calendars.values() if one.name == "Team"]
+    if mails:
+        here.syncd(*SHARE)
+    keep(here, ShareCalendar(team.id, "bob@example.org", "read"), "sent")
+
+    for _ in range(2):
+        assert here.syncd("sync").code == 0
+
+    assert mailed(here) == [("bob@example.org",)] * mails
+    assert len(listed(here)) == 1 - mails
+
+
+def test_signed_out(here: World) -> None:
+    """It waits for the login, and says so."""
+    here.configure(auth='method = "command"\ncommand = ["false"]')
+
+    done = here.syncd("groups", "create", "Clubs")
+    here.configure()
+    here.syncd("sync")
+
+    assert (done.code, "is kept" in done.out) == (3, True)
+    assert groups(here) == ["Clubs"]
+
+
+def test_the_daemon_takes_it_up(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As soon as the mailbox is in reach."""
+    monkeypatch.setattr("syncd.shell.daemon.ERRANDS_TICK_S", 0.05)
+    offline(here)
+    here.syncd("calendars", "create", "Apollo")
+    online(here)
+
+    async def daemon() -> None:
+        stop, facts = asyncio.Event(), Facts()
+        running = asyncio.create_task(run_daemon(load_config(here.config), stop, observe=facts))
+        await facts.until(
+            lambda: any(one["calendar"] == "Apollo" for one in facts.named("calendar.joined"))
+        )
+        stop.set()
+        await running
+
+    asyncio.run(daemon())
+    assert calendars(here) == ["Calendar", "Team", "Apollo"]
+    assert listed(here) == []
+
+
+# --- attachments ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def at_lunch(tmp_path: Path) -> Iterator[World]:
+    with lunch_world(tmp_path) as made:
+        yield made
+
+
+def test_a_file_waits_and_is_attached_once(at_lunch: World) -> None:
+    path = a_file(at_lunch)
+    offline(at_lunch)
+    for _ in range(2):
+        done = lunch(at_lunch, "add", str(path))
+        assert (done.code, "is kept" in done.out) == (0, True)
+    [(code, summary)] = listed(at_lunch)
+    assert (code, summary) == ("kept-wish", "attach 'menu.txt' to Lunch")
+    online(at_lunch)
+
+    for _ in range(2):
+        assert at_lunch.syncd("sync").code == 0
+
+    assert attached(at_lunch) == [("menu.txt", path.read_bytes())]
+    assert listed(at_lunch) == []
+
+
+def test_a_file_that_changed_meanwhile_is_not_attached(at_lunch: World) -> None:
+    """Nobody asked for what it says now."""
+    path = a_file(at_lunch)
+    offline(at_lunch)
+    lunch(at_lunch, "add", str(path))
+    path.write_bytes(b"changed")
+    online(at_lunch)
+
+    assert at_lunch.syncd("sync").code == 0
+
+    assert attached(at_lunch) == []
+    assert [code for code, _ in listed(at_lunch)] == ["not-done"]
+
+
+def test_a_removal_waits(at_lunch: World) -> None:
+    """What was attached is known from the last sync."""
+    plant(at_lunch, "a")
+    assert at_lunch.syncd("sync").code == 0
+    offline(at_lunch)
+    done = lunch(at_lunch, "rm", "a", "--yes")
+    assert (done.code, "is kept" in done.out) == (0, True)
+    online(at_lunch)
+
+    for _ in range(2):
+        assert at_lunch.syncd("sync").code == 0
+
+    assert (attached(at_lunch), listed(at_lunch)) == ([], [])
+    assert at_lunch.server.requests.count("DELETE") == 1

@@ -8,7 +8,7 @@ transaction. Nothing here knows SQL.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal, NewType, get_args
 
@@ -122,6 +122,17 @@ class CalendarRecord:
     def is_shared_to(self, owner: Owner) -> bool:
         """Whether it is somebody else's, who lets them read or write it."""
         return bool(self.owner) and not self.is_default and not owner.is_own(self.owner)
+
+    def whose(self, owner: Owner) -> Owner:
+        """
+        Whose it is: the mailbox's owner, or who shares it with them.
+
+        There the service takes that person for the organizer, or for the guest who answers, and the
+        mailbox's owner for anybody (Graph "event", `isOrganizer`).
+        """
+        if not self.is_shared_to(owner):
+            return owner
+        return replace(owner, addresses=frozenset((self.owner,)))
 
 
 @dataclass(frozen=True, slots=True)

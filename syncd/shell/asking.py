@@ -104,7 +104,7 @@ async def plan_wish(config: Config, store: Store, asked: Asked) -> Planned:
         raise CommandError(f'{calendar.name!r} is followed one way (direction = "pull")')
     if not calendar.can_edit:
         raise CommandError(f"the calendar {calendar.name!r} is read-only")
-    owner = await owner_of(config, store, calendar.account)
+    owner = calendar.whose(await owner_of(config, store, calendar.account))
     remote = await known_remote(store, calendar, record)
     event = decode_event(remote.raw)
     slot = date.fromisoformat(asked.occurrence) if asked.occurrence else None

@@ -123,7 +123,7 @@ async def find_place(workshop: Workshop, asked: Asked) -> Place:
     remote = await known_remote(store, calendar, record)
     event = decode_event(remote.raw)
     if asked.occurrence:
-        owner = await owner_of(config, store, calendar.account)
+        owner = calendar.whose(await owner_of(config, store, calendar.account))
         event = await _occurrence(workshop, calendar, event, owner, asked.occurrence)
     return Place(
         calendar,

@@ -540,7 +540,7 @@ class Mailbox:
             clock=self._clock,
             dialect=self._dialect,
             calendar=calendar,
-            owner=owner,
+            owner=calendar.whose(owner),
             rules=rules_of(settings),
             observe=self._observe,
             denied=self._denied.setdefault(calendar.key, {}),
@@ -612,7 +612,7 @@ class Mailbox:
 
     async def _search(self, looking: Mapping[CalendarKey, _Looking], seen: _Seen) -> None:
         """Look at the account's other folders."""
-        owner = next(iter(looking.values())).bench.owner
+        owner = await self.owner()
         for calendar in await self.calendars():
             if calendar.key not in looking:
                 bench = await self._bench(calendar, owner)
@@ -828,7 +828,7 @@ class Mailbox:
         target = benches.get(at)
         if target is None:
             followed = {one.key: one for one in await self.calendars()}
-            target = await self._bench(followed[at], source.owner) if at in followed else None
+            target = await self._bench(followed[at], await self.owner()) if at in followed else None
         state = seen.states.get(at)
         file = state.files.get(uid) if state is not None else None
         stats = {one.file: one.stat for one in state.restamped} if state is not None else {}

@@ -390,7 +390,8 @@ class WayBack:
     # --- the folder --------------------------------------------------------------------------
 
     async def _reader(self, calendar: CalendarRecord) -> Reader:
-        return Reader(await owner_of(self._config, self._store, calendar.account))
+        owner = await owner_of(self._config, self._store, calendar.account)
+        return Reader(calendar.whose(owner))
 
     async def folder(self, calendar: CalendarRecord) -> VdirFolder:
         """The folder of a calendar that takes edits."""

@@ -128,9 +128,10 @@ class _Pasts:
         from syncd.shell.way_back import owner_of
 
         if key not in self._readers:
-            calendars = await self._store.calendars()
-            account = next((one.account for one in calendars if one.key == key), AccountName(""))
-            self._readers[key] = Reader(await owner_of(self._config, self._store, account))
+            found = [one for one in await self._store.calendars() if one.key == key]
+            account = found[0].account if found else AccountName("")
+            owner = await owner_of(self._config, self._store, account)
+            self._readers[key] = Reader(found[0].whose(owner) if found else owner)
         return self._readers[key]
 
     async def first(self, uid: Uid) -> Step | None:

@@ -1,0 +1,71 @@
+"""A calendar that somebody shares for writing: what is done there is done in their name."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from syncd.simulator.folders import Person
+from syncd.simulator.tokens import ALL_SCOPES, StaticTokens
+from tests.shell.cli_world import ME, World, at, guest, ics, world
+
+ANN = "ann@example.org"
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[World]:
+    """Ann shares her calendar; it is synced, and mails wait for a person."""
+    with world(tmp_path) as made:
+        ann = made.service.add_mailbox(ANN, "Ann")
+        body = {"subject": "Invitation", "start": at("14:00"), "end": at("15:00")}
+        invited = {**body, "attendees": [guest(ANN), guest(ME)]}
+        ann.receive(ann.default_calendar.id, invited, Person("Carol", "carol@example.org"))
+        made.service.share(ann, ann.default_calendar.id, ME, "write")
+        assert isinstance(made.server.tokens, StaticTokens)
+        made.server.tokens.scopes = frozenset(ALL_SCOPES)
+        assert made.syncd("sync").code == 0
+        yield made
+
+
+def folder(here: World) -> Path:
+    [found] = [one for one in (here.export / "work").iterdir() if one.name != "Calendar"]
+    return found
+
+
+def mails(here: World) -> list[tuple[str, tuple[str, ...]]]:
+    return [(one.kind, tuple(sorted(one.to))) for one in here.service.ledger if one.actor == "api"]
+
+
+def test_oneself_is_a_guest_there_like_any_other(here: World) -> None:
+    """A held invitation names everybody who gets it, and they get it."""
+    lines = (f"ORGANIZER:mailto:{ANN}", f"ATTENDEE:mailto:{ME}", "ATTENDEE:mailto:bob@x.org")
+    (folder(here) / "plan.ics").write_bytes(ics("plan", "SUMMARY:Plan", *lines))
+
+    assert here.syncd("sync").code == 4
+    [held] = [one for one in here.syncd("problems", "--json").json if one["needs_person"]]
+    assert (held["kind"], sorted(held["to"])) == ("held-mail", ["bob@x.org", ME])
+    assert mails(here) == []
+
+    assert here.syncd("approve", held["id"], "--yes").code == 0
+    assert mails(here) == [("invitation", ("bob@x.org", ME))]
+    assert here.syncd("sync").code == 0
+    assert len(mails(here)) == 1
+
+
+def test_the_answer_is_that_of_the_calendars_owner(here: World) -> None:
+    """One's own line there is a guest's, which nobody else can answer for."""
+    [path] = folder(here).glob("*.ics")
+    before = path.read_bytes()
+
+    done = here.syncd("respond", "--match", "Invitation", "accept")
+
+    assert (done.code, "carol@example.org" in done.out) == (0, True)
+    assert mails(here) == [("response", ("carol@example.org",))]
+    assert here.syncd("sync").code == 0
+    answers = {
+        line.rpartition(":")[2]: "ACCEPTED" in line
+        for line in path.read_bytes().decode().replace("\r\n ", "").splitlines()
+        if line.startswith("ATTENDEE")
+    }
+    assert answers == {ANN: True, ME: False}
+    assert before != path.read_bytes()

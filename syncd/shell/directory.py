@@ -140,6 +140,13 @@ class Directory:
         request = self.graph.calendars_of(group.id)
         return await self._all(request, Calendar, "calendars of the group", CALENDARS_READ)
 
+    async def group_of(self, calendar: Calendar) -> Group | None:
+        """The calendar group that has a calendar."""
+        for group in await self.groups():
+            if any(row.id == calendar.id for row in await self.calendars_of(group)):
+                return group
+        return None
+
     async def permissions(self, calendar: Calendar) -> list[Permission]:
         """Who may do what with a calendar; of another person's calendar nobody is told."""
         request = self.graph.permissions(calendar.id)

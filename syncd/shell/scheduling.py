@@ -27,7 +27,7 @@ from syncd.core.errors import (
 )
 from syncd.core.event import FIRST_YEAR, LAST_YEAR, Attendee, Event, Item, Person, ShowAs, Timed
 from syncd.core.free_busy import Availability, Busy, day_span
-from syncd.core.ids import AccountName, FileName, Uid
+from syncd.core.ids import AccountName, FileName, GraphId, Uid
 from syncd.core.mailbox_settings import MailboxSettings, shown_day, shown_time
 from syncd.core.owner import Owner
 from syncd.core.state import CalendarRecord, ItemRecord
@@ -404,6 +404,16 @@ class Scheduling:
                 raise BadAnswer("the pages of the reminders do not end")
             seen.add(link)
             request = self.graph.follow(link)
+
+    async def uids_of(self, ids: Sequence[str]) -> dict[str, Uid]:
+        """The UIDs of those events, by their ids, whose files are known here."""
+        store = self.workshop.store
+        wanted = [GraphId(one) for one in ids]
+        found: dict[str, Uid] = {}
+        for calendar in await store.calendars(self.account.name):
+            records = await store.remotes_by_id(calendar.key, wanted)
+            found |= {graph_id: record.uid for graph_id, record in records.items()}
+        return found
 
     # --- the way there -----------------------------------------------------------------------
 

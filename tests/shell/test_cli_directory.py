@@ -74,6 +74,18 @@ class TestGroups:
         assert "Calendar" in here.syncd("groups", "show", "My Calendars").out
         assert "No calendar" in here.syncd("groups", "show", "Projects").out
 
+    def test_group_of_a_calendar(self, here: World) -> None:
+        """One calendar in full names it."""
+        [projects] = [g for g in here.mailbox.folders.groups.values() if g.name == "Projects"]
+        here.mailbox.folders.add("Apollo", group=projects.id)
+
+        shown = here.syncd("calendars", "show", "Apollo", "--json").json
+
+        assert (shown["group"], shown["owner"], shown["default"]) == ("Projects", ME, False)
+        assert shown["online_meetings"] == "teamsForBusiness"
+        assert "group: Projects" in here.syncd("calendars", "show", "Apollo").out
+        assert here.syncd("calendars", "show", "Apolo").code == 2
+
     def test_life_of_a_group(self, here: World) -> None:
         """Made, renamed, deleted."""
         done = [

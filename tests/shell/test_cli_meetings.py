@@ -330,6 +330,12 @@ class TestReminders:
         assert done.code == 0
         assert self.fires(reminded) != before
 
+    def test_each_is_listed_with_the_uid_of_its_event(self, reminded: World) -> None:
+        listed = reminded.syncd("reminders", "--to", f"{TOMORROW}T23:00", "--json").json
+        [dentist] = [one for one in listed if one["subject"] == "Dentist"]
+
+        assert dentist["uid"] == uid_of(reminded, "Dentist")
+
     def test_done_with(self, reminded: World) -> None:
         assert reminded.syncd("reminders", "dismiss", "--match", "dentist").code == 0
 

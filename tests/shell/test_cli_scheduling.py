@@ -397,6 +397,16 @@ class TestFindTime:
         assert len(done.json["suggestions"]) == 3
         assert len(posts(here)) == 1
 
+    def test_a_place_that_need_not_be_free(self, here: World) -> None:
+        """Somebody means to meet there in any case."""
+        book(here.service.mailbox(HOOD), "00:00", "23:30")
+        place = ("--location", f"Hood={HOOD}", "--location-required")
+
+        assert here.syncd(*FIND, *place, "--json").json["suggestions"] == []
+        done = here.syncd(*FIND, *place, "--location-unchecked", "--json")
+
+        assert done.json["suggestions"][0]["places"][0]["name"] == "Hood"
+
     @pytest.mark.parametrize(
         ("options", "told"),
         [

@@ -49,6 +49,20 @@ def test_an_answer_is_offered_behind_the_uid(here: World) -> None:
     assert set(offered(here, "respond", "--match", "meet", "a")) == {"accept"}
 
 
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("calendars", "color", "Calendar", "lightB"), {"lightBlue", "lightBrown"}),
+        (("calendars", "share", "Calendar", "bob@x.org", "--role", "free"), {"freeBusyRead"}),
+        (("categories", "create", "Urgent", "--color", "darkr"), {"DarkRed"}),
+    ],
+)
+def test_colours_and_roles_are_offered(
+    here: World, words: tuple[str, ...], found: set[str]
+) -> None:
+    assert set(offered(here, *words)) == found
+
+
 def test_what_to_do_with_attachments_is_offered_behind_the_uid(here: World) -> None:
     uids = set(offered(here, "show", ""))
     uid = min(uids)

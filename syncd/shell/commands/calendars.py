@@ -7,7 +7,7 @@ out by the daemon or, where none is running, by this process.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,12 +24,12 @@ from syncd.shell.commands.common import (
     through_workshop,
     yes_option,
 )
-from syncd.shell.commands.completing import offering
+from syncd.shell.commands.completing import offering, one_of
 from syncd.shell.commands.directory import account_option, change, dry_option, reading
 
 if TYPE_CHECKING:
     from syncd.core.ids import AccountName
-    from syncd.core.wire.dialects.graph_directory import Permission, Role
+    from syncd.core.wire.dialects.graph_directory import Calendar, Permission, Role
     from syncd.shell.config_model import Config
     from syncd.shell.directory import Directory
     from syncd.shell.forgetting import Known
@@ -106,6 +106,61 @@ def _to_json(one: Known) -> dict[str, Any]:
     }
 
 
+@calendars_command.command("show")
+@click.argument("calendar", shell_complete=offering("calendar"))
+@account_option
+@json_option
+@pass_invocation
+def show_command(invocation: Invocation, calendar: str, account: str | None, as_json: bool) -> int:
+    """Show one calendar as the service has it: whose it is, its group, what you may do there."""
+    from syncd.shell.directory import split_calendar
+
+    config = invocation.config()
+    chosen, name = split_calendar(config, calendar, account)
+    return run(_show(config, chosen, name, as_json=as_json))
+
+
+async def _show(config: Config, account: AccountName, name: str, *, as_json: bool) -> int:
+    from syncd.shell.output import print_json, say
+
+    async def look(directory: Directory) -> tuple[Calendar, str, str]:
+        calendar = await directory.calendar(name)
+        group = await directory.group_of(calendar)
+        folder = (await directory.folders()).get(calendar.id, "")
+        return calendar, group.title if group is not None else "", folder
+
+    calendar, group, folder = await reading(config, account, look)
+    told = _shown(calendar, group, folder)
+    if as_json:
+        print_json(told)
+        return 0
+    say(calendar.title, "bold")
+    for label, value in told.items():
+        if value not in ("", None) and label not in ("calendar", "id"):
+            say(f"  {label.replace('_', ' ')}: {_words(value)}")
+    return 0
+
+
+def _shown(calendar: Calendar, group: str, folder: str) -> dict[str, Any]:
+    return {
+        "calendar": calendar.title,
+        "id": calendar.id,
+        "folder": folder,
+        "group": group,
+        "color": calendar.color or "",
+        "owner": (calendar.owner and calendar.owner.address) or "",
+        "default": calendar.is_default_calendar is True,
+        "can_edit": calendar.can_edit is not False,
+        "can_share": calendar.can_share is not False,
+        "can_see_private": calendar.can_view_private_items is not False,
+        "online_meetings": calendar.default_online_meeting_provider or "",
+    }
+
+
+def _words(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
 @calendars_command.command("forget")
 @click.argument("name", shell_complete=offering("calendar"))
 @dry_option
@@ -158,7 +213,13 @@ def _print_effect(config: Config, one: Known) -> None:
 @calendars_command.command("create")
 @click.argument("name", metavar="[ACCOUNT/]NAME")
 @click.option("--group", default="", metavar="GROUP", help="The calendar group to put it into.")
-@click.option("--color", default="", metavar="COLOR", help="One of Outlook's calendar colours.")
+@click.option(
+    "--color",
+    default="",
+    metavar="COLOR",
+    shell_complete=one_of(lambda: _colors()),
+    help="One of Outlook's calendar colours.",
+)
 @account_option
 @dry_option
 @pass_invocation
@@ -195,7 +256,7 @@ def rename_command(
 
 @calendars_command.command("color")
 @click.argument("calendar", shell_complete=offering("calendar"))
-@click.argument("color")
+@click.argument("color", shell_complete=one_of(lambda: _colors()))
 @account_option
 @dry_option
 @pass_invocation
@@ -214,6 +275,12 @@ def color_command(
     config = invocation.config()
     chosen, name = split_calendar(config, calendar, account)
     return run(change(config, chosen, ColorCalendar(name, _color(color)), dry_run=dry_run))
+
+
+def _colors() -> Iterable[str]:
+    from syncd.core.wire.dialects.graph_directory import CALENDAR_COLORS
+
+    return CALENDAR_COLORS
 
 
 def _color(written: str) -> str:
@@ -269,7 +336,12 @@ def delete_command(
 @calendars_command.command("share")
 @click.argument("calendar", shell_complete=offering("calendar"))
 @click.argument("address", required=False)
-@click.option("--role", metavar="ROLE", help="What they may do; the service mails new ones.")
+@click.option(
+    "--role",
+    metavar="ROLE",
+    shell_complete=one_of(lambda: _roles()),
+    help="What they may do; the service mails new ones.",
+)
 @click.option("--remove", is_flag=True, help="End their share.")
 @account_option
 @dry_option
@@ -316,6 +388,12 @@ def _check_share(address: str | None, role: str | None, *, remove: bool) -> None
             "an address needs either --role or --remove",
             hint="For example `--role read`; without an address the shares are listed.",
         )
+
+
+def _roles() -> Iterable[str]:
+    from syncd.core.wire.dialects.graph_directory import ROLES
+
+    return ROLES
 
 
 def _role(written: str) -> Role:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,7 @@ from syncd.shell.commands.common import (
     run,
     yes_option,
 )
+from syncd.shell.commands.completing import one_of
 from syncd.shell.commands.directory import account_option, change, dry_option, reading
 
 if TYPE_CHECKING:
@@ -62,7 +64,13 @@ def _to_json(category: Category) -> dict[str, Any]:
 
 @categories_command.command("create")
 @click.argument("name")
-@click.option("--color", default="none", metavar="COLOR", help="presetN, or Outlook's name for it.")
+@click.option(
+    "--color",
+    default="none",
+    metavar="COLOR",
+    shell_complete=one_of(lambda: _colors()),
+    help="presetN, or Outlook's name for it.",
+)
 @account_option
 @dry_option
 @pass_invocation
@@ -80,7 +88,7 @@ def create_command(
 
 @categories_command.command("color")
 @click.argument("name")
-@click.argument("color")
+@click.argument("color", shell_complete=one_of(lambda: _colors()))
 @account_option
 @dry_option
 @pass_invocation
@@ -116,6 +124,12 @@ def delete_command(
     config = invocation.config()
     chosen = chosen_account(config, account)
     return run(change(config, chosen, DeleteCategory(name), dry_run=dry_run, yes=yes))
+
+
+def _colors() -> Iterable[str]:
+    from syncd.core.wire.dialects.graph_directory import CATEGORY_COLORS
+
+    return CATEGORY_COLORS.values()
 
 
 def _color(written: str) -> str:

@@ -1,19 +1,19 @@
 """
-What a shell offers for a word that is being typed: UIDs, calendars, accounts, problems.
+What a shell offers for a word that is being typed: UIDs, calendars, problems, one of some words.
 
 Knows where to look; whatever goes wrong there is no reason to disturb somebody who is typing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import click
 from click.shell_completion import CompletionItem
 
 from syncd.shell.commands.common import Invocation
 
-__all__ = ["offering"]
+__all__ = ["offering", "one_of"]
 
 Offer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -26,6 +26,16 @@ def offering(what: str) -> Offer:
             return _offered(ctx, what, incomplete)
         except Exception:  # a broken configuration is told by the command, not while it is typed
             return []
+
+    return offer
+
+
+def one_of(words: Callable[[], Iterable[str]]) -> Offer:
+    """Completion with the words that may stand there, looked up when they are asked for."""
+
+    def offer(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        beginning = incomplete.casefold()
+        return [CompletionItem(one) for one in words() if one.casefold().startswith(beginning)]
 
     return offer
 

@@ -67,6 +67,7 @@ LONGEST_TITLE = 255
     metavar="NAME[=ADDRESS]",
     help="Where to meet; another room is suggested where that one is taken.",
 )
+@click.option("--location-unchecked", is_flag=True, help="Whether a place is free does not matter.")
 @click.option("--suggest-location", is_flag=True, help="Let the service suggest a room.")
 @click.option("--location-required", is_flag=True, help="No time without a free place.")
 @click.option(
@@ -150,6 +151,7 @@ class _Asked:
     duration: str
     slots: tuple[str, ...]
     places: tuple[str, ...]
+    location_unchecked: bool
     suggest_location: bool
     location_required: bool
     minimum: float | None
@@ -170,7 +172,7 @@ class _Asked:
             duration_s,
             slots,
             written.zone,
-            tuple(_place(text) for text in self.places),
+            tuple(_place(text, is_checked=not self.location_unchecked) for text in self.places),
             self.suggest_location,
             self.location_required,
             self.minimum,
@@ -209,7 +211,7 @@ def _duration_s(written: str) -> int:
     return seconds
 
 
-def _place(written: str) -> Place:
+def _place(written: str, *, is_checked: bool) -> Place:
     from syncd.core.event import one_line
     from syncd.core.wire.dialects.graph_scheduling import Place
     from syncd.shell.scheduling import addresses_in
@@ -219,7 +221,7 @@ def _place(written: str) -> Place:
         raise CommandError(
             f"--location {written!r} has no name", hint="Write NAME or NAME=ADDRESS."
         )
-    return Place(one_line(name), addresses_in([address])[0] if sign else "")
+    return Place(one_line(name), addresses_in([address])[0] if sign else "", is_checked)
 
 
 # --- what is found -------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from syncd.shell.commands.completing import offering
 from syncd.shell.commands.meetings import about_event, run_wish
 
 if TYPE_CHECKING:
-    from syncd.core.ids import AccountName
+    from syncd.core.ids import AccountName, Uid
     from syncd.core.wire.dialects.graph_scheduling import Reminder
     from syncd.shell.config_model import Config
     from syncd.shell.scheduling import Written
@@ -152,8 +152,9 @@ async def _list(
         with progress("Asking …"):
             near = await asking.reminders(_around(start, end))
         found = [one for one in near if _concerns(one, start, end)]
+        uids = await asking.uids_of([one.event_id for one in found])
     if as_json:
-        print_json([_to_json(one, written) for one in found])
+        print_json([_to_json(one, uids.get(one.event_id), written) for one in found])
     else:
         _print(found, written)
     return ExitCode.OK
@@ -187,9 +188,10 @@ def _print(found: Sequence[Reminder], written: Written) -> None:
     table(("reminds", "event", "begins", "place"), rows)
 
 
-def _to_json(one: Reminder, written: Written) -> dict[str, Any]:
+def _to_json(one: Reminder, uid: Uid | None, written: Written) -> dict[str, Any]:
     return {
         "event_id": one.event_id,
+        "uid": uid,
         "subject": one.subject,
         "start": written.local(one.start),
         "end": written.local(one.end),

@@ -115,6 +115,8 @@ class Calendar(Row, frozen=True, rename="camel"):
     is_removable: bool | None = None
     can_edit: bool | None = None
     can_share: bool | None = None
+    can_view_private_items: bool | None = None
+    default_online_meeting_provider: str | None = None
     owner: EmailAddress | None = None
 
     @property

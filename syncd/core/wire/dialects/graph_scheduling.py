@@ -73,10 +73,15 @@ _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where to meet: a name, and the address of a room that can be invited."""
+    """
+    Where to meet: a name, and the address of a room that can be invited.
+
+    `is_checked`: a wish takes it only where it is free.
+    """
 
     name: str
     address: str = ""
+    is_checked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,7 +366,10 @@ def _wish_body(wish: MeetingWish) -> dict[str, Any]:
 
 
 def _place_body(place: Place) -> dict[str, Any]:
-    body: dict[str, Any] = {"displayName": place.name, "resolveAvailability": True}
+    body: dict[str, Any] = {
+        "displayName": place.name,
+        "resolveAvailability": place.is_checked,
+    }
     if place.address:
         body["locationEmailAddress"] = place.address
     return body

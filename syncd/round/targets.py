@@ -15,6 +15,7 @@ from typing import assert_never
 
 import msgspec
 
+from syncd.core.decide import Merged
 from syncd.core.errors import RefusedByService
 from syncd.core.ids import GraphId
 from syncd.core.mail import SILENT_FIELDS, Mailing, deletion, update
@@ -153,14 +154,19 @@ def _with_answer(one: Target, answer: Answer) -> Target:
 
 
 def _is_watched(bench: Bench, one: Target) -> bool:
-    """Whether the write could mail somebody, which the policy does not simply let go."""
+    """
+    Whether the write could mail somebody, which the policy does not simply let go.
+
+    The policy is about what people changed: what a lost state left apart, nobody did.
+    """
     rules = bench.rules.mail
+    nobodys = isinstance(one.plan.decision, Merged) and one.plan.decision.adopting
     match one.write.kind:
         case "patch":
             loud = any(key.name not in SILENT_FIELDS for key in one.write.keys)
-            return loud and rules.updates != "send"
+            return loud and (nobodys or rules.updates != "send")
         case "delete" | "delete-occurrence":
-            return rules.cancellations != "send"
+            return nobodys or rules.cancellations != "send"
         case "create" | "respond" | "attach":
             return False
         case _:

@@ -12,7 +12,8 @@ from syncd.shell.cli import cli
 from tests.shell.cli_world import World, world
 
 READING = {
-    *("agenda", "attach get", "attach list", "calendars", "categories", "check", "free-busy"),
+    *("agenda", "attach get", "attach list", "calendars", "calendars show"),
+    *("categories", "check", "free-busy"),
     *("groups", "groups show", "lint", "log", "problems", "problems show", "reminders"),
     *("reminders list", "rooms", "search", "show", "status", "why", "attach"),
 }

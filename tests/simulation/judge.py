@@ -343,6 +343,10 @@ def _was_on_its_way(world: World, thing: Thing) -> bool:
     return any(one[0].method != "GET" for one in coming if one)
 
 
+def _most_mails(world: World, thing: Thing) -> int:
+    return thing.mailing + _was_on_its_way(world, thing)
+
+
 def _is_never(world: World, thing: Thing | None, mail: Mail) -> bool:
     """
     Whether a mail may not go at all; one more guest of a meeting that exists is an update.
@@ -384,5 +388,5 @@ def _mails(world: World, model: Model) -> Iterator[str]:
             or thing.wished
         ) and kind in ("invitation", "cancellation"):
             yield f"i{number}: {kind} was mailed, and nobody approved it"
-        elif times > thing.mailing and not (slot and thing.reshaped):
+        elif times > _most_mails(world, thing) and not (slot and thing.reshaped):
             yield f"i{number}: {kind} {slot} was mailed {times} times for {thing.mailing} changes"

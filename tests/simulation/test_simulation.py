@@ -673,6 +673,31 @@ def test_a_file_that_moves_while_a_person_is_asked_keeps_both_versions() -> None
     )
 
 
+@pytest.mark.parametrize(
+    ("made", "edited", "remote", "at"),
+    [
+        (925, 826, (Step(36, "remote", "edit", 3, 120), Step(37, "remote", "exdate", 3, 765)), 51),
+        (770, 74, (Step(36, "remote", "start", 3, 181), Step(37, "remote", "slot", 3, 154)), 57),
+        (670, 183, (Step(36, "remote", "edit", 3, 529), Step(37, "remote", "slot", 3, 887)), 59),
+    ],
+)
+def test_nobody_stops_such_a_write_and_still_it_mails_nobody(
+    made: int, edited: int, remote: tuple[Step, Step], at: int
+) -> None:
+    """The service compares no versions: who is invited is looked up right before, days included."""
+    _well(
+        Step(3, "here", "create", 3, made),
+        Step(28, "here", "sync", extra=2),
+        Step(29, "here", "slot", 3, edited),
+        Step(30, "here", "sync"),
+        Step(31, "here", "forget", 2, 938),
+        *remote,
+        Step(38, "here", "sync", 0, 3, (Hook(at, Step(39, "remote", "invite", 3, 391)),)),
+        settings={"conflict": "local"},
+        switches={"if_match_honoured": False},
+    )
+
+
 def test_an_edit_waits_for_news_that_another_copy_of_the_mailbox_denies() -> None:
     """A page told of them, the read by id says 404, and nobody would stop a write over them."""
     _well(

@@ -8,7 +8,7 @@ done. Whoever keeps the account in step takes them up: the daemon, or the next s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -89,6 +89,7 @@ async def change_directory(
     wish = read_wish(told)
     errand = await _journaled(workshop, account, "directory", _encoded(wish), attempt_of(wish))
     try:
+        await _those_before(workshop, errand)
         done = await _now(workshop, errand)
     except OUT_OF_REACH as error:
         return await _kept(workshop, errand, wish, error)
@@ -105,6 +106,14 @@ async def change_directory(
         "reason": "",
         "code": int(ExitCode.OK),
     }
+
+
+async def _those_before(workshop: Workshop, errand: Errand) -> None:
+    """What was asked for earlier and waits comes first: this one may build on it."""
+    waiting = [
+        one for one in await workshop.store.errands(errand.account) if one.kind == errand.kind
+    ]
+    await _carried_out(workshop, [one for one in waiting if one.number < errand.number])
 
 
 async def _now(workshop: Workshop, errand: Errand) -> _Done:
@@ -197,8 +206,12 @@ async def carry_out_errands(
     What cannot be any more is listed as a problem that needs nobody.
     Returns: the folders that have to be looked at; None where nothing was done.
     """
-    folders: set[str] = set()
     waiting = [one for one in await workshop.store.errands(account) if one.kind in kinds]
+    return await _carried_out(workshop, waiting)
+
+
+async def _carried_out(workshop: Workshop, waiting: Sequence[Errand]) -> set[str] | None:
+    folders: set[str] = set()
     count = 0
     for errand in waiting:
         try:

@@ -124,6 +124,17 @@ def test_everything_waits_and_goes_in_its_order(here: World) -> None:
     assert here.syncd("status", "--json").json["asked"] == []
 
 
+def test_what_waits_goes_before_what_is_asked_now(here: World) -> None:
+    offline(here)
+    here.syncd("calendars", "create", "Apollo")
+    online(here)
+
+    done = here.syncd("calendars", "rename", "Apollo", "Gemini")
+
+    assert (done.code, calendars(here)) == (0, ["Calendar", "Team", "Gemini"])
+    assert listed(here) == []
+
+
 def test_it_is_done_once(here: World) -> None:
     """The same asked for twice while it waits is one; what is done is not done again."""
     offline(here)

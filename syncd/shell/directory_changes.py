@@ -16,6 +16,7 @@ import msgspec
 
 from syncd.core.errors import CommandError, StateError
 from syncd.core.ids import AccountName
+from syncd.core.state import CalendarRecord
 from syncd.core.wire.dialects.graph_directory import (
     Calendar,
     GraphDirectory,
@@ -563,10 +564,15 @@ class Foreseen:
 
 async def foreseen(workshop: Workshop, account: str, wish: Wish) -> Foreseen:
     """What a wish comes down to as far as it is known here."""
-    attempt = attempt_of(wish)
     if not isinstance(wish, OfCalendar):
-        return Foreseen(wish, attempt)
-    wish = await _of_known(workshop, account, wish)
+        return Foreseen(wish, attempt_of(wish))
+    known = await _known_calendar(workshop, account, wish.calendar)
+    if known is None:
+        attempt = attempt_of(wish)
+    else:
+        # The wish is about that one, whatever it is called by then; people know it by its name.
+        attempt = attempt_of(msgspec.structs.replace(wish, calendar=known.name))
+        wish = msgspec.structs.replace(wish, calendar=str(known.id))
     match wish:
         case DeleteCalendar(calendar):
             return Foreseen(wish, attempt, await _known_loss(workshop, account, calendar))
@@ -577,10 +583,8 @@ async def foreseen(workshop: Workshop, account: str, wish: Wish) -> Foreseen:
             return Foreseen(wish, attempt)
 
 
-async def _of_known(workshop: Workshop, account: str, wish: OfCalendar) -> OfCalendar:
-    """About the calendar that has that name or folder now, whatever it is called by then."""
+async def _known_calendar(workshop: Workshop, account: str, written: str) -> CalendarRecord | None:
+    """The one calendar of that id, name or folder."""
     known = await workshop.store.calendars(AccountName(account))
-    found = [one for one in known if wish.calendar in (one.name, one.folder)]
-    if len(found) != 1:
-        return wish
-    return msgspec.structs.replace(wish, calendar=str(found[0].id))
+    found = [one for one in known if written in (one.id, one.name, one.folder)]
+    return found[0] if len(found) == 1 else None

@@ -39,7 +39,7 @@ from syncd.shell.directory_changes import (
     foreseen,
     took_effect,
 )
-from syncd.shell.directory_wishes import Wish, attempt_of, read_wish, wish_to_json
+from syncd.shell.directory_wishes import Wish, read_wish, wish_to_json
 from syncd.shell.uploading import read_source
 from syncd.shell.workshop import Workshop
 from syncd.store.uploads import Busy
@@ -87,7 +87,8 @@ async def change_directory(
     Raises: CommandError: it cannot be, or the service refused. InDoubt. SyncdError.
     """
     wish = read_wish(told)
-    errand = await _journaled(workshop, account, "directory", _encoded(wish), attempt_of(wish))
+    attempt = (await foreseen(workshop, account, wish)).attempt
+    errand = await _journaled(workshop, account, "directory", _encoded(wish), attempt)
     try:
         await _those_before(workshop, errand)
         done = await _now(workshop, errand)
@@ -134,14 +135,14 @@ async def _kept(
     if not errand.decided:
         named = replace(errand, decided=_encoded(seen.wish), attempt=seen.attempt)
         await workshop.store.put_errand(named)
-    return _as_kept(f"To {seen.attempt} is kept", error)
+    return _as_kept(seen.attempt, error)
 
 
-def _as_kept(what: str, error: SyncdError) -> dict[str, Any]:
+def _as_kept(attempt: str, error: SyncdError) -> dict[str, Any]:
     code = ExitCode.LOGIN if isinstance(error, LoginNeeded) else ExitCode.OK
     return {
         "state": "kept",
-        "done": f"{what}: the daemon, or the next sync, takes it up. ({error})",
+        "done": f"Kept for later, by the daemon or the next sync: {attempt}. ({error})",
         "told": [],
         "folder": "",
         "reason": str(error),
@@ -161,7 +162,7 @@ async def attach(workshop: Workshop, wanted: Change, told: Told = tell_nothing) 
         done = await change_attachments(workshop, wanted, told)
     except OUT_OF_REACH as error:
         errand = await _journaled(workshop, wanted.account, "attachment", asked, _attempt(wanted))
-        return _as_kept(f"To {errand.attempt} is kept", error)
+        return _as_kept(errand.attempt, error)
     for one in await workshop.store.errands(AccountName(wanted.account)):
         if one.asked == asked:
             await workshop.store.end_errand(one.number)

@@ -60,9 +60,9 @@ async def kept_errands(store: Store) -> dict[int, Problem]:
 def _listed_errand(errand: Errand) -> Problem:
     waits = errand.state == "ready"
     then = (
-        "is done when the service can be reached"
+        "it is done when the service can be reached"
         if waits
-        else "was asked of the service, and whether it is so is being looked for"
+        else "the service was asked for it, and whether it is so is being looked for"
     )
     return Problem(
         id=problem_id(errand.account, "", "", KEPT, "errand", str(errand.number)),
@@ -75,7 +75,7 @@ def _listed_errand(errand: Errand) -> Problem:
         file="",
         summary=errand.attempt,
         line=0,
-        reason=f"to {errand.attempt}: it {then}",
+        reason=then,
         hint="`syncd discard ID` takes it back." if waits else "",
         since=errand.since,
     )

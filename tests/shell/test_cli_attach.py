@@ -334,7 +334,7 @@ class TestAddSmall:
         first, second = lunch(here, "add", path), lunch(here, "add", path)
 
         assert (first.code, second.code) == (0, 0)
-        assert "is kept" in first.out
+        assert "Kept for later" in first.out
         assert "is not known yet" in first.out
         assert here.server.requests.count("POST", "/attachments") == 1
         age_all(here, timedelta(minutes=3))
@@ -345,7 +345,7 @@ class TestAddSmall:
         """The next run looks first, and sends nothing."""
         here.server.faults.script(FaultKind.RESET_BEFORE, "POST", "attachments")
         path = a_file(here)
-        assert "is kept" in lunch(here, "add", str(path)).out
+        assert "Kept for later" in lunch(here, "add", str(path)).out
         plant(here, "menu.txt", path.read_bytes())
 
         done = lunch(here, "add", str(path))
@@ -409,7 +409,11 @@ class TestRemove:
 
         done = lunch(here, "rm", "a", "--yes")
 
-        assert (done.code, "is kept" in done.out, "still attached" in done.out) == (0, True, True)
+        assert (done.code, "Kept for later" in done.out, "still attached" in done.out) == (
+            0,
+            True,
+            True,
+        )
         assert here.syncd("sync").code == 0
         assert attached(here) == []
 
@@ -481,7 +485,9 @@ class TestEach:
 
         done = self.run(here, words)
 
-        assert (done.code, "is kept" in done.out) == ((0, True) if "add" in words else (5, False))
+        assert (done.code, "Kept for later" in done.out) == (
+            (0, True) if "add" in words else (5, False)
+        )
 
     def test_signed_out(self, here: World, words: tuple[str, ...]) -> None:
         here.configure(auth='method = "command"\ncommand = ["false"]')

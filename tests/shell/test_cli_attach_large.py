@@ -166,7 +166,7 @@ class TestAddLarge:
         path = a_file(here, LARGE)
         here.server.faults.script(FaultKind.RESET_BEFORE, "PUT|GET", "upload/", times=9, skip=1)
 
-        assert "is kept" in lunch(here, "add", str(path)).out
+        assert "Kept for later" in lunch(here, "add", str(path)).out
 
         here.server.faults.clear()
         here.server.requests.clear()

@@ -762,5 +762,5 @@ def test_out_of_reach(here: World, method: str) -> None:
 
     done = here.syncd("calendars", "rename", "Team", "Club")
 
-    assert (done.code, "is kept" in done.out) == (0, True)
+    assert (done.code, "Kept for later" in done.out) == (0, True)
     assert names(here) == ["Calendar", "Team"]

@@ -401,7 +401,7 @@ def test_out_of_reach(here: World) -> None:
         assert done.code == 5
         assert done.err.startswith("syncd: ")
     kept = here.syncd("groups", "create", "A")
-    assert (kept.code, "is kept" in kept.out) == (0, True)
+    assert (kept.code, "Kept for later" in kept.out) == (0, True)
 
 
 class TestHostileService:

@@ -109,7 +109,7 @@ def test_everything_waits_and_goes_in_its_order(here: World) -> None:
     offline(here)
     for words in EVERY:
         done = here.syncd(*words)
-        assert (done.code, "is kept" in done.out, done.err) == (0, True, "")
+        assert (done.code, "Kept for later" in done.out, done.err) == (0, True, "")
     assert writes(here) == []
     assert len(here.syncd("status", "--json").json["asked"]) == len(EVERY)
     assert [code for code, _ in listed(here)] == ["kept-wish"] * len(EVERY)
@@ -298,7 +298,7 @@ def test_signed_out(here: World) -> None:
     here.configure()
     here.syncd("sync")
 
-    assert (done.code, "is kept" in done.out) == (3, True)
+    assert (done.code, "Kept for later" in done.out) == (3, True)
     assert groups(here) == ["Clubs"]
 
 
@@ -337,7 +337,7 @@ def test_a_file_waits_and_is_attached_once(at_lunch: World) -> None:
     offline(at_lunch)
     for _ in range(2):
         done = lunch(at_lunch, "add", str(path))
-        assert (done.code, "is kept" in done.out) == (0, True)
+        assert (done.code, "Kept for later" in done.out) == (0, True)
     [(code, summary)] = listed(at_lunch)
     assert (code, summary) == ("kept-wish", "attach 'menu.txt' to Lunch")
     online(at_lunch)
@@ -369,7 +369,7 @@ def test_a_removal_waits(at_lunch: World) -> None:
     assert at_lunch.syncd("sync").code == 0
     offline(at_lunch)
     done = lunch(at_lunch, "rm", "a", "--yes")
-    assert (done.code, "is kept" in done.out) == (0, True)
+    assert (done.code, "Kept for later" in done.out) == (0, True)
     online(at_lunch)
 
     for _ in range(2):

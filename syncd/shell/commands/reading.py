@@ -99,7 +99,7 @@ async def _status(config: Config, most_s: int | None, *, as_json: bool) -> int:
         for one in notices:
             say(f"{one.file}: {one.reason}; see `syncd problems show {one.id}`.", "yellow")
         for one in kept:
-            say(f"{one.account}: {one.reason} (`syncd problems`).")
+            say(f"{one.account}: {one.summary}: {one.reason} (`syncd problems`).")
         for name in sorted(silent):
             say(f"{name}: nothing is known yet; run `syncd sync {name}`.")
         say("The daemon is running." if daemon is not None else "No daemon is running.")

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from syncd.shell.commands.common import PATIENCE_S, ask, confirmed, through_workshop
+from syncd.shell.commands.common import (
+    AT_A_TERMINAL_S,
+    PATIENCE_S,
+    ask,
+    confirmed,
+    through_workshop,
+)
 
 if TYPE_CHECKING:
     from syncd.core.ids import AccountName
@@ -41,12 +47,14 @@ async def reading(
     return await _beside(config, lambda shop: act(directory_of(shop, account)))
 
 
-async def _beside(config: Config, act: Callable[[Workshop], Awaitable[R]]) -> R:
+async def _beside(
+    config: Config, act: Callable[[Workshop], Awaitable[R]], patience_s: float = PATIENCE_S
+) -> R:
     from syncd.shell.output import progress
     from syncd.shell.workshop import Workshop
 
     with progress("Asking the service …") as observe:
-        async with Workshop.open(config, observe, patience_s=PATIENCE_S, dry=True) as workshop:
+        async with Workshop.open(config, observe, patience_s=patience_s, dry=True) as workshop:
             return await act(workshop)
 
 
@@ -88,7 +96,7 @@ async def _shown(config: Config, account: AccountName, wish: Wish) -> Deed | For
             say(f"{error}: this is what is known here.", "yellow")
             return await foreseen(shop, account, wish)
 
-    return await _beside(config, act)
+    return await _beside(config, act, AT_A_TERMINAL_S)
 
 
 def _show(shown: Deed | Foreseen | Idle) -> None:
@@ -114,7 +122,10 @@ async def _make(config: Config, account: AccountName, wish: Wish, *, again: bool
         done = await ask(config, {"do": "directory", "account": account, "wish": told})
         if done is None:
             done = await through_workshop(
-                config, observe, lambda shop: change_directory(shop, account, told)
+                config,
+                observe,
+                lambda shop: change_directory(shop, account, told),
+                patience_s=AT_A_TERMINAL_S,
             )
     say(str(done["done"]))
     for line in done["told"] if again else ():

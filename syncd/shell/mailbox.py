@@ -247,7 +247,8 @@ class Mailbox:
     ) -> None:
         name, color = row.name or "Calendar", _color(row)
         can_edit = row.can_edit is not False
-        owner = ((row.owner.address if row.owner else "") or "").casefold()
+        told = ((row.owner.address if row.owner else "") or "").casefold()
+        owner = told or (known.owner if known is not None else "")
         is_default = bool(row.is_default_calendar)
         if known is None:
             if not self.account.calendar_filter.admits(name):
@@ -274,6 +275,10 @@ class Mailbox:
         status: Any = "active" if wanted else "gone"
         now = replace(known, name=name, color=color, status=status, can_edit=can_edit)
         now = replace(now, owner=owner, is_default=is_default)
+        us = await self.owner()
+        if now.whose(us) != known.whose(us):
+            # The bases were read as another's: whose line and answer is one's own was different.
+            await self._store.forget_bases(known.key)
         if now != known:
             await self._store.put_calendar(now)
         if status != known.status:
@@ -702,7 +707,7 @@ class Mailbox:
         taken |= {folded(path.name) for path in parent.iterdir()} if parent.is_dir() else set()
         name = folder_name(calendar.name, taken)
         bench.calendar = await self._store.put_calendar(replace(calendar, folder=name))
-        fresh = await self._bench(bench.calendar, bench.owner)
+        fresh = await self._bench(bench.calendar, await self.owner())
         bench.folder = fresh.folder
         await self._prepare(bench)
 

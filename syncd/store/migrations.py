@@ -201,6 +201,12 @@ def m010_errands(db: Database) -> None:
     )
 
 
+@MIGRATIONS()
+def m011_whose(db: Database) -> None:
+    """Whose a calendar is decides what its bases say: they are made anew once that is heard."""
+    _run(db, "UPDATE calendar SET owner = '';\n")
+
+
 # "OR IGNORE" in a trigger would be overruled by the conflict clause of the statement that fires it.
 _SEARCH = """
 CREATE TABLE search_text (

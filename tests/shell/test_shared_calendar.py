@@ -1,10 +1,13 @@
 """A calendar that somebody shares for writing: what is done there is done in their name."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from syncd.core.state import CalendarRecord
 from syncd.simulator.folders import Person
 from syncd.simulator.tokens import ALL_SCOPES, StaticTokens
 from tests.shell.cli_world import ME, World, at, guest, ics, world
@@ -12,10 +15,10 @@ from tests.shell.cli_world import ME, World, at, guest, ics, world
 ANN = "ann@example.org"
 
 
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[World]:
-    """Ann shares her calendar; it is synced, and mails wait for a person."""
-    with world(tmp_path) as made:
+@contextmanager
+def shared_world(folder: Path) -> Iterator[World]:
+    """Ann shares her calendar, in which Carol's invitation of both is."""
+    with world(folder) as made:
         ann = made.service.add_mailbox(ANN, "Ann")
         body = {"subject": "Invitation", "start": at("14:00"), "end": at("15:00")}
         invited = {**body, "attendees": [guest(ANN), guest(ME)]}
@@ -23,6 +26,12 @@ def here(tmp_path: Path) -> Iterator[World]:
         made.service.share(ann, ann.default_calendar.id, ME, "write")
         assert isinstance(made.server.tokens, StaticTokens)
         made.server.tokens.scopes = frozenset(ALL_SCOPES)
+        yield made
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[World]:
+    with shared_world(tmp_path) as made:
         assert made.syncd("sync").code == 0
         yield made
 
@@ -34,6 +43,42 @@ def folder(here: World) -> Path:
 
 def mails(here: World) -> list[tuple[str, tuple[str, ...]]]:
     return [(one.kind, tuple(sorted(one.to))) for one in here.service.ledger if one.actor == "api"]
+
+
+@pytest.fixture
+def before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """As a version left it that took every calendar for one's own; Ann's line is behind."""
+    with shared_world(tmp_path) as made:
+        [item] = made.service.mailbox(ANN).items(made.service.mailbox(ANN).default_calendar.id)
+        item.values["responseStatus"] = {"response": "declined", "time": "2026-01-01T00:00:00Z"}
+        [line] = [one for one in item.values["attendees"] if ANN in str(one)]
+        line["status"] = {"response": "accepted", "time": "2026-01-01T00:00:00Z"}
+        with monkeypatch.context() as patch:
+            patch.setattr(CalendarRecord, "whose", lambda self, owner: owner)
+            for _ in range(2):
+                assert made.syncd("sync").code == 0
+        state = sqlite3.connect(made.folder / "state" / "state.db")
+        with state:
+            state.execute("UPDATE calendar SET owner = ''")
+            state.execute("UPDATE account SET listed_at = NULL")
+        state.close()
+        made.service.ledger.clear()
+        made.server.requests.clear()
+        yield made
+
+
+@pytest.mark.parametrize("line", [b"", b"X-FOO:1\r\n", b"CATEGORIES:Red\r\n"])
+def test_a_state_from_before_answers_nobody(before: World, line: bytes) -> None:
+    """Neither by itself nor with the first save does one's own line become the owner's answer."""
+    [path] = folder(before).glob("*.ics")
+    path.write_bytes(path.read_bytes().replace(b"BEGIN:VEVENT\r\n", b"BEGIN:VEVENT\r\n" + line))
+
+    for _ in range(3):
+        assert before.syncd("sync").code == 0
+
+    assert before.service.ledger == []
+    assert not [one for one in before.server.requests.entries if "accept" in one.path]
+    assert path.exists()
 
 
 def test_oneself_is_a_guest_there_like_any_other(here: World) -> None:

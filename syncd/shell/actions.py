@@ -29,8 +29,8 @@ from syncd.core.state import (
 )
 from syncd.round.desk import Counts
 from syncd.shell.config import Config
-from syncd.shell.errands import ErrandKind, carry_out_errands
-from syncd.shell.kept import KEPT, kept_wishes, open_matters, take_back
+from syncd.shell.errands import CarriedOut, ErrandKind, carry_out_errands
+from syncd.shell.kept import LISTED, kept_wishes, open_matters, take_back
 from syncd.shell.mailbox import CalendarReport, Mailbox
 from syncd.shell.second_event import local_version, write_second_event
 from syncd.shell.way_back import WayBack
@@ -138,9 +138,11 @@ async def _refreshed(
     mailbox = workshop.mailboxes[account]
     try:
         calendars = await mailbox.refresh(force=force_list)
-        if errands and await carry_out_errands(workshop, account, errands) is not None:
+        done = await carry_out_errands(workshop, account, errands) if errands else CarriedOut()
+        if done.count:
             calendars = await mailbox.refresh(force=False)
-        return Work(mailbox, calendars)
+        failed = [CalendarReport(account, "", Counts(), done.trouble)] if done.trouble else []
+        return Work(mailbox, calendars, failed)
     except SyncdError as error:
         known = await mailbox.calendars()
         names = [one.name for one in known] or [""]
@@ -151,10 +153,10 @@ async def _refreshed(
 def _narrowed(work: Work, targets: Collection[Target]) -> Work:
     account = work.mailbox.account.name
     names = {one.calendar for one in targets if one.account == account}
-    if "" in names or work.failed:
+    if "" in names or not work.calendars:
         return work
     chosen = {one.key: one for name in names for one in [_calendar_named(name, work.calendars)]}
-    return Work(work.mailbox, list(chosen.values()))
+    return Work(work.mailbox, list(chosen.values()), work.failed)
 
 
 def _calendar_named(name: str, calendars: Collection[CalendarRecord]) -> CalendarRecord:
@@ -172,7 +174,7 @@ async def _synced(work: Work) -> list[CalendarReport]:
         return list(work.failed)
     try:
         keys = {one.key for one in work.calendars}
-        return await work.mailbox.sync(work.calendars, look_at=keys)
+        return [*work.failed, *await work.mailbox.sync(work.calendars, look_at=keys)]
     except SyncdError as error:
         account = work.mailbox.account.name
         return [CalendarReport(account, one.name, Counts(), error) for one in work.calendars]
@@ -224,7 +226,7 @@ async def find_problem(store: Store, written: str) -> tuple[CalendarKey, Problem
         raise CommandError(f"{written!r} may be any of {ids}", hint="Write one of them in full.")
     if found[0].id in kept:
         return kept[found[0].id].calendar, found[0]
-    if found[0].code == KEPT:
+    if found[0].code in LISTED:
         return CalendarKey(0), found[0]
     place = await store.calendar_of_problem(found[0].id)
     if place is None:
@@ -278,7 +280,7 @@ async def decide_problem(
     key, problem = await find_problem(workshop.store, problem_id)
     check_decision(problem, kind)
     _refuse_change(problem, exact)
-    if problem.code == KEPT:
+    if problem.code in LISTED:
         await take_back(workshop.store, problem)
         return []
     if not problem.needs_person and kind in ("discarded", problem.lost and problem.lost.winner):

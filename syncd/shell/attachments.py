@@ -44,6 +44,7 @@ from syncd.vdir.saving import NewFile, made_inside, taken
 
 __all__ = [
     "Change",
+    "PassingRefusal",
     "Place",
     "Told",
     "attachments_known",
@@ -359,12 +360,17 @@ def change_in(data: object) -> Change:
         raise CommandError(f"this cannot be asked for: {error}") from None
 
 
+class PassingRefusal(CommandError):
+    """The service refused what it may take in a while: not found by now, or changed just now."""
+
+
 def check_answer(answer: Answer, what: str, scope: str, account: str) -> None:
     """Raises: CommandError: the service refused, with its reason and a remedy."""
     if answer.is_success:
         return
     code = error_code(answer)
-    raise CommandError(
+    kind = PassingRefusal if answer.status in (404, 409, 412, 423) else CommandError
+    raise kind(
         f"the service refuses to {what}: {answer.status} {code}".rstrip(),
         hint=_remedy(answer.status, scope, account),
     )

@@ -51,7 +51,7 @@ from syncd.shell.actions import (
 from syncd.shell.asking import plan_wish, wish_for, wish_in
 from syncd.shell.attachments import change_in
 from syncd.shell.control import serving
-from syncd.shell.errands import attach, carry_out_errands, change_directory
+from syncd.shell.errands import ErrandKind, attach, carry_out_errands, change_directory
 from syncd.shell.forgetting import forget
 from syncd.shell.mailbox import CalendarReport, Mailbox, exit_code
 from syncd.shell.notify import Notifier
@@ -480,7 +480,10 @@ class Daemon:
             self._add_job(keeper.name, partial(self._list_in_s, keeper), keeper)
         self._spawn(self._mended("watch", lambda: self._watch_folders(stop)))
         self._spawn(self._mended("clock", self._watch_clocks))
-        self._spawn(self._mended("errands", self._run_errands))
+        for keeper in self.keepers.values():
+            for kind in get_args(ErrandKind):
+                work = partial(self._run_errands, keeper, kind)
+                self._spawn(self._mended(f"{kind} errands of {keeper.name}", work))
         self._spawn(self._mended("control", self._listen))
         self._spawn(self._tell_ready())
         try:
@@ -604,22 +607,35 @@ class Daemon:
                 await self._tidy(now)
             last = now
 
-    async def _run_errands(self) -> None:
+    async def _run_errands(self, keeper: Keeper, kind: ErrandKind) -> None:
         """Do what was asked for and could not be done, once its mailbox is in reach."""
+        failures, pause_s = 0, ERRANDS_TICK_S
         while True:
-            await self._clock.sleep(ERRANDS_TICK_S)
-            for keeper in self.keepers.values():
-                if keeper.is_in_reach and await self._workshop.store.errands(keeper.name):
-                    await self._run_errands_of(keeper)
+            await self._clock.sleep(pause_s)
+            pause_s = ERRANDS_TICK_S
+            if not keeper.is_in_reach or not await self._workshop.store.errands(keeper.name):
+                continue
+            trouble = await self._errands_done(keeper, kind)
+            subject = f"{keeper.name}: {kind} errands"
+            if trouble is None:
+                failures = 0
+                self._troubles.ended(subject)
+                continue
+            failures += 1
+            pause_s = max(schedule.retry_pause_s(trouble, failures), ERRANDS_TICK_S)
+            if not isinstance(trouble, ACCOUNT_WIDE):
+                self._troubles.began(subject, trouble)
 
-    async def _run_errands_of(self, keeper: Keeper) -> None:
+    async def _errands_done(self, keeper: Keeper, kind: ErrandKind) -> SyncdError | None:
+        """What stands in the way of those that are left."""
+        if kind == "attachment":  # the rounds need not wait for uploads
+            return (await carry_out_errands(self._workshop, keeper.name, {kind})).trouble
         async with keeper.lock:
-            folders = await carry_out_errands(self._workshop, keeper.name, {"directory"})
-            if folders is not None:
+            done = await carry_out_errands(self._workshop, keeper.name, {kind})
+            if done.count:
                 await keeper.visited(())
-                keeper.touch(folders)
-        # The rounds need not wait for uploads.
-        await carry_out_errands(self._workshop, keeper.name, {"attachment"})
+                keeper.touch(done.folders)
+            return done.trouble
 
     def _now(self) -> Tick:
         return Tick(self._clock.now(), self._clock.monotonic_s())

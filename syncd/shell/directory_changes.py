@@ -8,7 +8,7 @@ down to, and what is known of it where nobody can be asked. Sends nothing, print
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -52,10 +52,12 @@ from syncd.shell.directory_wishes import (
     UnshareCalendar,
     Wish,
     attempt_of,
+    read_wish,
 )
 from syncd.shell.forgetting import known_calendars
 from syncd.shell.mailbox import Mailbox
 from syncd.shell.output import counted
+from syncd.shell.way_back import owner_of
 from syncd.shell.workshop import Workshop
 
 __all__ = [
@@ -303,8 +305,17 @@ async def _lost_with(desk: Desk, calendar: Calendar) -> tuple[str, ...]:
     """What goes with a calendar, as far as it is known here, and what stays."""
     owner = ((calendar.owner and calendar.owner.address) or "").casefold()
     if owner and owner not in desk.addresses:
-        return (f"It is shared by {owner}: only your own entry for it goes.",)
+        return _entry_alone(owner)
     return await _known_loss(desk.workshop, desk.account.name, calendar.id)
+
+
+def _entry_alone(owner: str) -> tuple[str, ...]:
+    return (f"It is shared by {owner}: only your own entry for it goes.",)
+
+
+async def _is_shared(workshop: Workshop, calendar: CalendarRecord) -> bool:
+    owner = await owner_of(workshop.config, workshop.store, calendar.account)
+    return calendar.is_shared_to(owner)
 
 
 async def _known_loss(workshop: Workshop, account: str, calendar: str) -> tuple[str, ...]:
@@ -562,11 +573,17 @@ class Foreseen:
     told: tuple[str, ...] = ()
 
 
-async def foreseen(workshop: Workshop, account: str, wish: Wish) -> Foreseen:
-    """What a wish comes down to as far as it is known here."""
+async def foreseen(
+    workshop: Workshop, account: str, wish: Wish, *, before: int | None = None
+) -> Foreseen:
+    """
+    What a wish comes down to as far as it is known here.
+
+    Args: before: the number of its own errand; those that wait before it may make what it is about.
+    """
     if not isinstance(wish, OfCalendar):
         return Foreseen(wish, attempt_of(wish))
-    known = await _known_calendar(workshop, account, wish.calendar)
+    known = await _known_calendar(workshop, account, wish.calendar, before)
     if known is None:
         attempt = attempt_of(wish)
     else:
@@ -574,6 +591,8 @@ async def foreseen(workshop: Workshop, account: str, wish: Wish) -> Foreseen:
         attempt = attempt_of(msgspec.structs.replace(wish, calendar=known.name))
         wish = msgspec.structs.replace(wish, calendar=str(known.id))
     match wish:
+        case DeleteCalendar(calendar) if known is not None and await _is_shared(workshop, known):
+            return Foreseen(wish, attempt, _entry_alone(known.owner))
         case DeleteCalendar(calendar):
             return Foreseen(wish, attempt, await _known_loss(workshop, account, calendar))
         case ShareCalendar(_, address):
@@ -583,8 +602,30 @@ async def foreseen(workshop: Workshop, account: str, wish: Wish) -> Foreseen:
             return Foreseen(wish, attempt)
 
 
-async def _known_calendar(workshop: Workshop, account: str, written: str) -> CalendarRecord | None:
-    """The one calendar of that id, name or folder."""
+async def _known_calendar(
+    workshop: Workshop, account: str, written: str, before: int | None
+) -> CalendarRecord | None:
+    """The one calendar of that id, name or folder, unless what waits gives or takes that name."""
     known = await workshop.store.calendars(AccountName(account))
     found = [one for one in known if written in (one.id, one.name, one.folder)]
-    return found[0] if len(found) == 1 else None
+    if len(found) != 1:
+        return None
+    titles = {str(one.id): one.name for one in known}
+    moved: set[str] = set()
+    for errand in await workshop.store.errands(AccountName(account)):
+        if errand.kind == "directory" and (before is None or errand.number < before):
+            moved |= _names_moved(msgspec.json.decode(errand.decided or errand.asked), titles)
+    return None if written in moved else found[0]
+
+
+def _names_moved(told: Mapping[str, str], titles: Mapping[str, str]) -> set[str]:
+    """The names of calendars that a wish gives or takes."""
+    match read_wish(told):
+        case CreateCalendar(name):
+            return {name}
+        case RenameCalendar(calendar, new):
+            return {titles.get(calendar, calendar), new}
+        case DeleteCalendar(calendar):
+            return {titles.get(calendar, calendar)}
+        case _:
+            return set()

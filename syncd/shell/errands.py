@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, assert_never
@@ -29,7 +29,7 @@ from syncd.core.plan import problem_id
 from syncd.core.state import CalendarKey, Errand, Problem, PutProblems
 from syncd.ports import Answered, Lost, Unsent
 from syncd.shell.attaching import change_attachments
-from syncd.shell.attachments import Change, Told, tell_nothing
+from syncd.shell.attachments import Change, PassingRefusal, Told, tell_nothing
 from syncd.shell.directory_changes import (
     Deed,
     Desk,
@@ -44,12 +44,15 @@ from syncd.shell.uploading import read_source
 from syncd.shell.workshop import Workshop
 from syncd.store.uploads import Busy
 
-__all__ = ["ErrandKind", "InDoubt", "attach", "carry_out_errands", "change_directory"]
+__all__ = ["CarriedOut", "ErrandKind", "InDoubt", "attach", "carry_out_errands", "change_directory"]
 
 ErrandKind = Literal["directory", "attachment"]
 
 IN_DOUBT_FOR: Final = timedelta(minutes=2)
 """So long after a request got lost, it may still take effect."""
+
+TRIED_FOR: Final = timedelta(minutes=10)
+"""So long what refuses a change of attachments may pass by itself."""
 
 
 class InDoubt(SyncdError):
@@ -69,7 +72,19 @@ class _Done:
     done: str
     told: tuple[str, ...] = ()
     folder: str = ""
-    of_calendars: bool = False
+
+
+@dataclass(slots=True)
+class CarriedOut:
+    """
+    What came of several: how many are over, what the first that is not has against it.
+
+    `folders` have to be looked at.
+    """
+
+    count: int = 0
+    trouble: SyncdError | None = None
+    folders: set[str] = field(default_factory=set)
 
 
 # --- asked for now -------------------------------------------------------------------------------
@@ -81,6 +96,8 @@ async def change_directory(
     """
     Fulfil a wish, in a process that may write; keep it where the service cannot be reached.
 
+    What was asked for earlier and waits goes before it: it may build on that.
+
     Args: told: the wish as `wish_to_json` has it.
     Returns: `{state, done, told, folder, reason, code}`: "done" or "kept", sentences, the folder
     that has to be looked at, or "", and what the command ends with.
@@ -88,16 +105,21 @@ async def change_directory(
     """
     wish = read_wish(told)
     attempt = (await foreseen(workshop, account, wish)).attempt
-    errand = await _journaled(workshop, account, "directory", _encoded(wish), attempt)
+    errand, is_new = await _journaled(workshop, account, "directory", _encoded(wish), attempt)
+    waiting = await workshop.store.errands(errand.account)
+    same = [one for one in waiting if _thing(one) == _thing(errand)]
+    before = await _carried_out(workshop, [one for one in same if one.number < errand.number])
+    if before.trouble is not None:
+        return await _kept(workshop, errand, wish, before.trouble)
     try:
-        await _those_before(workshop, errand)
         done = await _now(workshop, errand)
     except OUT_OF_REACH as error:
         return await _kept(workshop, errand, wish, error)
     except InDoubt:
         raise
-    except SyncdError:
-        await workshop.store.end_errand(errand.number)
+    except SyncdError as error:
+        if is_new or isinstance(error, CommandError):
+            await workshop.store.end_errand(errand.number)
         raise
     return {
         "state": "done",
@@ -109,29 +131,23 @@ async def change_directory(
     }
 
 
-async def _those_before(workshop: Workshop, errand: Errand) -> None:
-    """What was asked for earlier and waits comes first: this one may build on it."""
-    waiting = [
-        one for one in await workshop.store.errands(errand.account) if one.kind == errand.kind
-    ]
-    await _carried_out(workshop, [one for one in waiting if one.number < errand.number])
-
-
 async def _now(workshop: Workshop, errand: Errand) -> _Done:
-    """Also where the very same was tried before, and is not to be seen: it is asked for anew."""
+    """Where an earlier command tried it, and it is not to be seen, it is asked for anew."""
     try:
         return await _directory(workshop, errand)
     except _NotDone:
-        anew = replace(errand, state="ready", decided=b"", left_at=None)
-        await workshop.store.put_errand(anew)
-        return await _directory(workshop, anew)
+        if errand.state == "ready":
+            raise
+    anew = replace(errand, state="ready", decided=b"", left_at=None)
+    await workshop.store.put_errand(anew)
+    return await _directory(workshop, anew)
 
 
 async def _kept(
     workshop: Workshop, errand: Errand, wish: Wish, error: SyncdError
 ) -> dict[str, Any]:
     """It waits, about the very calendar that has the name now."""
-    seen = await foreseen(workshop, errand.account, wish)
+    seen = await foreseen(workshop, errand.account, wish, before=errand.number)
     if not errand.decided:
         named = replace(errand, decided=_encoded(seen.wish), attempt=seen.attempt)
         await workshop.store.put_errand(named)
@@ -157,16 +173,27 @@ async def attach(workshop: Workshop, wanted: Change, told: Told = tell_nothing) 
     Returns: as `change_attachments`, or `{state: "kept", reason, code}`.
     Raises: SyncdError: what stands in the way, and does not pass by itself.
     """
-    asked = msgspec.json.encode(wanted)
+    asked = _asked(wanted)
     try:
         done = await change_attachments(workshop, wanted, told)
     except OUT_OF_REACH as error:
-        errand = await _journaled(workshop, wanted.account, "attachment", asked, _attempt(wanted))
-        return _as_kept(errand.attempt, error)
+        if asked is None:
+            raise
+        attempt = _attempt(wanted)
+        await _journaled(workshop, wanted.account, "attachment", asked, attempt)
+        return _as_kept(attempt, error)
     for one in await workshop.store.errands(AccountName(wanted.account)):
         if one.asked == asked:
             await workshop.store.end_errand(one.number)
     return done
+
+
+def _asked(wanted: Change) -> bytes | None:
+    """As it is journaled; None where the file's path is no text."""
+    try:
+        return msgspec.json.encode(wanted)
+    except UnicodeEncodeError:
+        return None
 
 
 def _attempt(wanted: Change) -> str:
@@ -181,14 +208,28 @@ def _attempt(wanted: Change) -> str:
 
 async def _journaled(
     workshop: Workshop, account: str, kind: ErrandKind, asked: bytes, attempt: str
-) -> Errand:
-    """As it stands already, where the very same was asked for and is not over."""
-    name = AccountName(account)
-    for one in await workshop.store.errands(name):
-        if (one.kind, one.asked) == (kind, asked):
-            return one
-    now = workshop.clock.now()
-    return await workshop.store.new_errand(Errand(0, name, kind, asked, attempt, "ready", now))
+) -> tuple[Errand, bool]:
+    """
+    The errand, and whether it is a new one.
+
+    What was asked for in the very same way is the same as long as nobody knows what became of it,
+    or nothing else was asked about such things since.
+    """
+    name, now = AccountName(account), workshop.clock.now()
+    fresh = Errand(0, name, kind, asked, attempt, "ready", now)
+    there = [one for one in await workshop.store.errands(name) if _thing(one) == _thing(fresh)]
+    for number, one in enumerate(there, 1):
+        if one.asked == asked and (one.state != "ready" or number == len(there)):
+            return one, False
+    return await workshop.store.new_errand(fresh), True
+
+
+def _thing(errand: Errand) -> str:
+    """What errands build upon each other about: an event, the categories, or all calendars."""
+    if errand.kind == "attachment":
+        return msgspec.json.decode(errand.asked, type=Change).event
+    tag = str(msgspec.json.decode(errand.asked, type=dict[str, Any])["type"])
+    return "categories" if tag.endswith("-category") else "calendars"
 
 
 def _encoded(wish: Wish) -> bytes:
@@ -200,31 +241,35 @@ def _encoded(wish: Wish) -> bytes:
 
 async def carry_out_errands(
     workshop: Workshop, account: AccountName, kinds: Collection[ErrandKind]
-) -> set[str] | None:
+) -> CarriedOut:
     """
-    Do what waits, oldest first, until one cannot be done yet.
+    Do what waits, oldest first; what cannot be done yet holds up what may build on it.
 
     What cannot be any more is listed as a problem that needs nobody.
-    Returns: the folders that have to be looked at; None where nothing was done.
     """
     waiting = [one for one in await workshop.store.errands(account) if one.kind in kinds]
     return await _carried_out(workshop, waiting)
 
 
-async def _carried_out(workshop: Workshop, waiting: Sequence[Errand]) -> set[str] | None:
-    folders: set[str] = set()
-    count = 0
+async def _carried_out(workshop: Workshop, waiting: Sequence[Errand]) -> CarriedOut:
+    came, held = CarriedOut(), set[str]()
     for errand in waiting:
+        if _thing(errand) in held:
+            continue
         try:
             done = await _one(workshop, errand)
         except SyncdError as error:
             if isinstance(error, Busy) or not isinstance(error, CommandError):
-                break  # what was asked for later may build on it
+                came.trouble = came.trouble or error
+                held.add(_thing(errand))
+                if isinstance(error, OUT_OF_REACH):
+                    break
+                continue
             await _tell(workshop, errand, error)
         else:
-            folders |= {done.folder}
-        count += 1
-    return folders if count else None
+            came.folders |= {done.folder}
+        came.count += 1
+    return came
 
 
 async def _one(workshop: Workshop, errand: Errand) -> _Done:
@@ -242,11 +287,20 @@ async def _attachment(workshop: Workshop, errand: Errand) -> _Done:
     wanted = msgspec.json.decode(errand.asked, type=Change)
     if wanted.sha256 and (await read_source(Path(wanted.path))).sha256 != wanted.sha256:
         raise CommandError(f"{wanted.path!r} changed since it was to be attached")
-    await workshop.store.put_errand(replace(errand, state="sent", left_at=workshop.clock.now()))
+    begun = replace(errand, state="sent", left_at=errand.left_at or workshop.clock.now())
+    if not await workshop.store.put_errand(begun):
+        return _Done("It was taken back just now.")
     try:
         await change_attachments(workshop, wanted, tried=True)
+    except PassingRefusal as error:
+        # Another copy of the mailbox may have what this one does not find.
+        assert begun.left_at is not None
+        if not timedelta() <= workshop.clock.now() - begun.left_at < TRIED_FOR:
+            raise
+        await workshop.store.put_errand(replace(begun, state="ready"))
+        raise InDoubt(str(error), hint=error.hint) from error
     except SyncdError:
-        await workshop.store.put_errand(errand)
+        await workshop.store.put_errand(replace(begun, state="ready", left_at=errand.left_at))
         raise
     await workshop.store.end_errand(errand.number)
     return _Done("")
@@ -254,7 +308,6 @@ async def _attachment(workshop: Workshop, errand: Errand) -> _Done:
 
 async def _tell(workshop: Workshop, errand: Errand, error: SyncdError) -> None:
     """On the list instead of being done."""
-    attempt = errand.attempt or "carry out a command"
     problem = Problem(
         id=problem_id(errand.account, "", "", "notice", "not-done", str(errand.number)),
         kind="notice",
@@ -264,9 +317,10 @@ async def _tell(workshop: Workshop, errand: Errand, error: SyncdError) -> None:
         calendar="",
         uid=None,
         file="",
-        summary=attempt,
+        summary=errand.attempt,
         line=0,
-        reason=f"account {errand.account!r}: to {attempt} was asked for, and is not done: {error}",
+        reason=f"account {errand.account!r}: to {errand.attempt} was asked for,"
+        f" and is not done: {error}",
         hint="Give the command again if you mean it; `syncd discard ID` takes this off the list.",
         since=workshop.clock.now(),
     )
@@ -305,7 +359,7 @@ async def _directory(workshop: Workshop, errand: Errand) -> _Done:
     if deed.of_calendars:
         with suppress(SyncdError):
             await _list_again(desk)
-    return _Done(deed.done, deed.told, deed.folder, deed.of_calendars)
+    return _Done(deed.done, deed.told, deed.folder)
 
 
 async def _send(desk: Desk, errand: Errand, deed: Deed) -> None:
@@ -319,7 +373,7 @@ async def _send(desk: Desk, errand: Errand, deed: Deed) -> None:
             await store.put_errand(replace(errand, state="ready", left_at=None))
             raise error
         case Lost(why):
-            doubtful = replace(errand, state="doubt")
+            doubtful = replace(errand, state="doubt", left_at=desk.workshop.clock.now())
             await store.put_errand(doubtful)
             await _settle(desk, doubtful, deed.wish, why)
         case _:
@@ -332,26 +386,33 @@ async def _looked_for(desk: Desk, errand: Errand, wish: Wish) -> _Done:
     await desk.workshop.store.end_errand(errand.number)
     with suppress(SyncdError):
         await _list_again(desk)
-    return _Done(f"It was attempted to {errand.attempt}, and it is so.", of_calendars=True)
+    return _Done(f"It was attempted to {errand.attempt}, and it is so.")
 
 
 async def _settle(desk: Desk, errand: Errand, wish: Wish, why: str) -> None:
-    """Look whether a write took effect. Raises: InDoubt: it cannot be seen. _NotDone."""
+    """Look whether a write took effect. Raises: InDoubt: it cannot be seen yet. _NotDone."""
     attempted = f"it was attempted to {errand.attempt}, and the answer was lost ({why})"
     hint = "It is looked for again in a while; look whether it is so before you try again."
+    seen = "nothing of it is to be seen"
     try:
-        there = await took_effect(desk, wish, errand.before)
+        if await took_effect(desk, wish, errand.before):
+            return
     except CommandError as error:
-        raise _NotDone(f"{attempted}; {error}") from error
+        seen = str(error)
     except SyncdError as error:
         raise InDoubt(f"{attempted}; looking failed as well: {error}", hint=hint) from error
-    if there:
-        return
-    age = desk.workshop.clock.now() - (errand.left_at or errand.since)
-    # A clock that was set back must not keep it in doubt for ever.
-    if timedelta() <= age < IN_DOUBT_FOR:
-        raise InDoubt(f"{attempted}; nothing of it is to be seen", hint=hint)
-    raise _NotDone(f"{attempted}; nothing of it is to be seen")
+    if await _is_young(desk, errand):
+        raise InDoubt(f"{attempted}; {seen}", hint=hint)
+    raise _NotDone(f"{attempted}; {seen}")
+
+
+async def _is_young(desk: Desk, errand: Errand) -> bool:
+    """Whether it may take effect yet. A clock that was set back tells nothing: it starts anew."""
+    now = desk.workshop.clock.now()
+    age = now - (errand.left_at or errand.since)
+    if age < timedelta():
+        await desk.workshop.store.put_errand(replace(errand, left_at=now))
+    return age < IN_DOUBT_FOR
 
 
 async def _list_again(desk: Desk) -> None:

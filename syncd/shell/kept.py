@@ -17,10 +17,15 @@ from syncd.core.state import CalendarKey, CalendarRecord, Errand, OutboxEntry, P
 from syncd.core.wishes import word_of
 from syncd.store.store import Store
 
-__all__ = ["KEPT", "Kept", "kept_errands", "kept_wishes", "open_matters", "take_back"]
+__all__ = ["KEPT", "LISTED", "Kept", "kept_errands", "kept_wishes", "open_matters", "take_back"]
 
 KEPT: Final = "kept-wish"
 """The code of their problems, which need nobody."""
+
+IN_DOUBT: Final = "asked-in-doubt"
+"""The code of what left, and of which nobody knows yet what became of it."""
+
+LISTED: Final = frozenset((KEPT, IN_DOUBT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +63,14 @@ async def kept_errands(store: Store) -> dict[int, Problem]:
 
 
 def _listed_errand(errand: Errand) -> Problem:
-    waits = errand.state == "ready"
-    then = (
-        "it is done when the service can be reached"
-        if waits
-        else "the service was asked for it, and whether it is so is being looked for"
-    )
+    code, then, back = KEPT, "it is done when the service can be reached", "takes it back"
+    if errand.state != "ready":
+        then = "the service was asked for it, and whether it is so is being looked for"
+        code, back = IN_DOUBT, "ends that; it may have been done"
     return Problem(
         id=problem_id(errand.account, "", "", KEPT, "errand", str(errand.number)),
         kind="notice",
-        code=KEPT,
+        code=code,
         needs_person=False,
         account=errand.account,
         calendar="",
@@ -76,7 +79,7 @@ def _listed_errand(errand: Errand) -> Problem:
         summary=errand.attempt,
         line=0,
         reason=then,
-        hint="`syncd discard ID` takes it back." if waits else "",
+        hint=f"`syncd discard ID` {back}.",
         since=errand.since,
     )
 
@@ -119,6 +122,7 @@ async def take_back(store: Store, problem: Problem) -> None:
         if kept.problem.id == problem.id and await store.withdraw(kept.entry.number):
             return
     for number, listed in (await kept_errands(store)).items():
-        if listed.id == problem.id and await store.end_errand(number, only_ready=True):
+        is_it = (listed.id, listed.code) == (problem.id, problem.code)
+        if is_it and await store.end_errand(number, only_ready=listed.code == KEPT):
             return
     raise CommandError("it has just been sent", hint="`syncd log` tells what became of it.")

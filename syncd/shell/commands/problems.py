@@ -65,11 +65,11 @@ async def _list(config: Config, *, as_json: bool) -> int:
 
 
 def _kind(problem: Problem) -> str:
-    from syncd.shell.kept import KEPT
+    from syncd.shell.kept import LISTED
 
     if problem.needs_person:
         return problem.kind
-    return f"{problem.kind} ({'waits' if problem.code == KEPT else 'decided'})"
+    return f"{problem.kind} ({'waits' if problem.code in LISTED else 'decided'})"
 
 
 def _place(problem: Problem) -> str:
@@ -291,6 +291,7 @@ _EFFECTS = {
     ("folder", "approved"): "A new folder is filled from the service; nothing is deleted.",
     ("gone-or-new", "local"): "The file's event is created on the service.",
     ("kept-wish", "discarded"): "It is not sent.",
+    ("asked-in-doubt", "discarded"): "It is not looked for any more; it may have been done.",
     ("conflict", "local"): "The version of the file goes to the service.",
     ("conflict", "remote"): "The version of the service goes to the file.",
     ("conflict", "both"): (
@@ -310,7 +311,7 @@ def _taken_back(winner: str, kind: str) -> str | None:
 
 
 def _print_effect(problem: Problem, kind: str) -> None:
-    from syncd.shell.kept import KEPT
+    from syncd.shell.kept import LISTED
     from syncd.shell.output import say
 
     say(f"{_place(problem)}  {problem.summary}".rstrip(), "bold")
@@ -318,7 +319,7 @@ def _print_effect(problem: Problem, kind: str) -> None:
     effect = _EFFECTS.get((problem.kind, kind)) or _EFFECTS.get((problem.code, kind))
     if problem.lost is not None and kind != "discarded":
         effect = _taken_back(problem.lost.winner, kind)
-    elif not problem.needs_person and problem.code != KEPT:
+    elif not problem.needs_person and problem.code not in LISTED:
         effect = None
     say(effect or "It is taken off the list.")
     for line in _effects(problem):

@@ -91,6 +91,7 @@ async def _sync(config: Config, targets: Sequence[str], *, as_json: bool) -> int
 
 async def _here(workshop: Workshop, targets: Sequence[str]) -> dict[str, Any]:
     """The sync in this process, with the answer that a daemon would give."""
+    from syncd.round.desk import Counts
     from syncd.shell.actions import (
         held_count,
         reports_to_json,
@@ -99,11 +100,13 @@ async def _here(workshop: Workshop, targets: Sequence[str]) -> dict[str, Any]:
         tidy_history,
     )
     from syncd.shell.errands import carry_out_errands
-    from syncd.shell.mailbox import exit_code
+    from syncd.shell.mailbox import CalendarReport, exit_code
 
     reports = await sync_now(workshop, targets)
-    for account in {one.account for one in reports if one.trouble is None}:
-        await carry_out_errands(workshop, account, {"attachment"})
+    for account in sorted({one.account for one in reports if one.trouble is None}):
+        done = await carry_out_errands(workshop, account, {"attachment"})
+        if done.trouble is not None:
+            reports.append(CalendarReport(account, "", Counts(), done.trouble))
     await tidy_history(workshop)
     await take_up_words(workshop.store)
     code = exit_code(reports, held=await held_count(workshop.store))
@@ -159,18 +162,25 @@ _Step = tuple[str, str, str, str]
 
 
 async def _dry(config: Config, targets: Sequence[str], *, as_json: bool) -> int:
-    from syncd.shell.kept import kept_wishes
+    from syncd.shell.actions import parse_targets
+    from syncd.shell.kept import kept_errands, kept_wishes
     from syncd.shell.mailbox import exit_code
-    from syncd.shell.output import print_json, progress
+    from syncd.shell.output import print_json, progress, say
     from syncd.shell.workshop import Workshop
 
     with progress("Looking …") as observe:
         async with Workshop.open(config, observe, patience_s=PATIENCE_S, dry=True) as workshop:
             reports = await _planned(workshop, targets)
             kept = await kept_wishes(workshop.store)
+            named = {one.account for one in parse_targets(targets, workshop.mailboxes)}
+            waiting = (await kept_errands(workshop.store)).values()
+            errands = [one for one in waiting if one.account in named]
     if as_json:
-        print_json([_plans_to_json(one, kept) for one in reports])
+        told = [_plans_to_json(one, kept) for one in reports]
+        print_json([*(_errand_to_json(one) for one in errands), *told])
     else:
+        for errand in errands:
+            say(f"{errand.account}: {errand.summary}", "bold")
         for report in reports:
             _print_plans(report, kept)
     held = sum(
@@ -262,6 +272,12 @@ def _summary(plan: ItemPlan) -> str:
         if item is not None:
             return str(item.master.subject)
     return str(plan.uid)
+
+
+def _errand_to_json(errand: Problem) -> dict[str, Any]:
+    """What was asked of the mailbox as a whole, and goes first."""
+    step = {"uid": "", "what": errand.summary, "where": "service", "summary": "", "mails": ""}
+    return {"account": errand.account, "calendar": "", "error": None, "plan": [step]}
 
 
 def _plans_to_json(report: CalendarReport, kept: Sequence[Kept]) -> dict[str, Any]:

@@ -132,7 +132,7 @@ class CalendarRecord:
         """
         if not self.is_shared_to(owner):
             return owner
-        return replace(owner, addresses=frozenset((self.owner,)))
+        return replace(owner, addresses=frozenset((self.owner,)), deputies=owner.addresses)
 
 
 @dataclass(frozen=True, slots=True)

@@ -582,7 +582,9 @@ async def foreseen(
     Args: before: the number of its own errand; those that wait before it may make what it is about.
     """
     if not isinstance(wish, OfCalendar):
-        return Foreseen(wish, attempt_of(wish))
+        by_name = isinstance(wish, RenameGroup | DeleteGroup | ColorCategory | DeleteCategory)
+        told = ("It is looked up by that name then.",) if by_name else ()
+        return Foreseen(wish, attempt_of(wish), told)
     known = await _known_calendar(workshop, account, wish.calendar, before)
     if known is None:
         attempt = attempt_of(wish)
@@ -596,8 +598,8 @@ async def foreseen(
         case DeleteCalendar(calendar):
             return Foreseen(wish, attempt, await _known_loss(workshop, account, calendar))
         case ShareCalendar(_, address):
-            told = f"The service mails {address} an invitation, unless they have a share already."
-            return Foreseen(wish, attempt, (told,))
+            mail = f"The service mails {address} an invitation, unless they have a share already."
+            return Foreseen(wish, attempt, (mail,))
         case _:
             return Foreseen(wish, attempt)
 

@@ -97,6 +97,24 @@ def test_oneself_is_a_guest_there_like_any_other(here: World) -> None:
     assert len(mails(here)) == 1
 
 
+def test_who_writes_there_may_be_named_as_organizer(here: World) -> None:
+    """As many programs do: it becomes a meeting of the calendar's owner all the same."""
+    path = folder(here) / "plan.ics"
+    lines = (f"ORGANIZER:mailto:{ME}", "ATTENDEE:mailto:bob@x.org")
+    path.write_bytes(ics("plan", "SUMMARY:Plan", *lines))
+
+    assert here.syncd("sync").code == 4
+    [held] = [one for one in here.syncd("problems", "--json").json if one["needs_person"]]
+    assert (held["kind"], held["to"]) == ("held-mail", ["bob@x.org"])
+    assert here.syncd("approve", held["id"], "--yes").code == 0
+
+    path.write_bytes(path.read_bytes().replace(b"SUMMARY:Plan", b"SUMMARY:Plans"))
+    for _ in range(2):
+        assert here.syncd("sync").code == 0
+    assert mails(here) == [("invitation", ("bob@x.org",)), ("update", ("bob@x.org",))]
+    assert here.syncd("problems", "--json").json == []
+
+
 def test_the_answer_is_that_of_the_calendars_owner(here: World) -> None:
     """One's own line there is a guest's, which nobody else can answer for."""
     [path] = folder(here).glob("*.ics")

@@ -76,7 +76,7 @@ def _as_created(item: Item, sides: Sides, desk: Desk) -> Item | Problem:
     local = sides.local
     assert isinstance(local, Present)
     organizer = item.master.organizer
-    foreign = organizer is not None and not desk.owner.is_own(organizer.address)
+    foreign = organizer is not None and not desk.owner.hosts(organizer.address)
     if foreign and (item.master.attendees or item.master.invited_as):
         if desk.foreign_meeting == "copy":
             return without_attendees(item)

@@ -299,7 +299,7 @@ class Mailbox:
             calendar,
             "calendar-gone",
             "calendar-gone",
-            f"{reason}; its folder is kept and not synced",
+            f"{reason}; its folder {calendar.folder!r} is kept and not synced",
             f"Nothing to do; {_forgotten_by(calendar)} ends it.",
             needs_person=False,
         )

@@ -48,6 +48,7 @@ __all__ = [
     "DropView",
     "EntryKind",
     "Errand",
+    "ErrandKind",
     "FieldTimes",
     "HistoryRecord",
     "ItemRecord",
@@ -270,6 +271,10 @@ class OutboxEntry:
     mail_kind: str = ""
 
 
+ErrandKind = Literal["directory", "attachment"]
+"""Of a mailbox's calendars, groups, shares and categories, or of what hangs on an event."""
+
+
 @dataclass(frozen=True, slots=True)
 class Errand:
     """
@@ -283,7 +288,7 @@ class Errand:
 
     number: int
     account: AccountName
-    kind: Literal["directory", "attachment"]
+    kind: ErrandKind
     asked: bytes
     attempt: str
     state: Literal["ready", "sent", "doubt"]

@@ -21,6 +21,7 @@ from syncd.core.ids import AccountName, ProblemId
 from syncd.core.state import (
     CalendarKey,
     CalendarRecord,
+    ErrandKind,
     Lost,
     Problem,
     PutVerdict,
@@ -29,7 +30,7 @@ from syncd.core.state import (
 )
 from syncd.round.desk import Counts
 from syncd.shell.config import Config
-from syncd.shell.errands import CarriedOut, ErrandKind, carry_out_errands
+from syncd.shell.errands import CarriedOut, carry_out_errands
 from syncd.shell.kept import LISTED, kept_wishes, open_matters, take_back
 from syncd.shell.mailbox import CalendarReport, Mailbox
 from syncd.shell.second_event import local_version, write_second_event

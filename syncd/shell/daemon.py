@@ -33,7 +33,7 @@ from syncd.core.errors import (
     Unreachable,
 )
 from syncd.core.ids import AccountName
-from syncd.core.state import CalendarKey, CalendarRecord, VerdictKind
+from syncd.core.state import CalendarKey, CalendarRecord, ErrandKind, VerdictKind
 from syncd.ports import Clock
 from syncd.round.desk import Observe
 from syncd.shell import schedule
@@ -51,7 +51,7 @@ from syncd.shell.actions import (
 from syncd.shell.asking import plan_wish, wish_for, wish_in
 from syncd.shell.attachments import change_in
 from syncd.shell.control import serving
-from syncd.shell.errands import ErrandKind, attach, carry_out_errands, change_directory
+from syncd.shell.errands import attach, carry_out_errands, change_directory
 from syncd.shell.forgetting import forget
 from syncd.shell.mailbox import CalendarReport, Mailbox, exit_code
 from syncd.shell.notify import Notifier

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, Literal, assert_never
+from typing import Any, Final, assert_never
 
 import msgspec
 
@@ -26,7 +26,7 @@ from syncd.core.errors import (
 )
 from syncd.core.ids import AccountName
 from syncd.core.plan import problem_id
-from syncd.core.state import CalendarKey, Errand, Problem, PutProblems
+from syncd.core.state import CalendarKey, Errand, ErrandKind, Problem, PutProblems
 from syncd.ports import Answered, Lost, Unsent
 from syncd.shell.attaching import change_attachments
 from syncd.shell.attachments import Change, PassingRefusal, Told, tell_nothing
@@ -44,9 +44,7 @@ from syncd.shell.uploading import read_source
 from syncd.shell.workshop import Workshop
 from syncd.store.uploads import Busy
 
-__all__ = ["CarriedOut", "ErrandKind", "InDoubt", "attach", "carry_out_errands", "change_directory"]
-
-ErrandKind = Literal["directory", "attachment"]
+__all__ = ["CarriedOut", "InDoubt", "attach", "carry_out_errands", "change_directory"]
 
 IN_DOUBT_FOR: Final = timedelta(minutes=2)
 """So long after a request got lost, it may still take effect."""

@@ -1,7 +1,8 @@
 """
 What was asked for by a command and waits for the service, on the list of what is open.
 
-Knows how such a wish reads, and how it is taken back: only as long as it has not left.
+Knows how such a wish reads, and how it is taken back as long as it has not left; what has left, and
+of which nobody knows, can be let alone.
 """
 
 from __future__ import annotations

@@ -106,6 +106,8 @@ class CalendarRecord:
     `phase` is new (the folder was not looked at yet), import (it held files and no marker),
     recovery (it bears a marker of a state that is lost) or live. `owner` is the address of whose
     it is, in lower case, "" where that is not told; `is_default`: Outlook puts new events there.
+    `meetings_by` is what its online meetings are held with (Graph "calendar",
+    `defaultOnlineMeetingProvider`), "" where that is not told.
     """
 
     key: CalendarKey
@@ -119,6 +121,7 @@ class CalendarRecord:
     phase: Phase
     owner: str = ""
     is_default: bool = False
+    meetings_by: str = ""
 
     def is_shared_to(self, owner: Owner) -> bool:
         """Whether it is somebody else's, who lets them read or write it."""

@@ -25,6 +25,7 @@ from syncd.core.state import (
     PutItem,
     PutOutbox,
 )
+from syncd.core.wire.graph import held_with
 from syncd.ports import Answer, Answered, Lost, Unsent, WriteOutcome
 from syncd.round.desk import Bench
 from syncd.round.requests import request_of
@@ -114,7 +115,7 @@ async def _meet_anew(bench: Bench, plans: Sequence[ItemPlan]) -> None:
 def _leaving(bench: Bench, target: Target) -> Leaving:
     plan, write = target.plan, target.write
     transaction = _transaction_id(plan.uid, write) if write.kind == "create" else None
-    body = dict(write.body)
+    body = held_with(write.body, bench.calendar.meetings_by)
     if transaction is not None:
         body["transactionId"] = transaction
     entry = OutboxEntry(

@@ -250,6 +250,7 @@ class Mailbox:
         told = ((row.owner.address if row.owner else "") or "").casefold()
         owner = told or (known.owner if known is not None else "")
         is_default = bool(row.is_default_calendar)
+        meetings_by = row.default_online_meeting_provider or ""
         if known is None:
             if not self.account.calendar_filter.admits(name):
                 return
@@ -268,13 +269,14 @@ class Mailbox:
                     "new",
                     owner,
                     is_default,
+                    meetings_by,
                 )
             )
             return
         wanted = self.account.calendar_filter.admits(name)
         status: Any = "active" if wanted else "gone"
         now = replace(known, name=name, color=color, status=status, can_edit=can_edit)
-        now = replace(now, owner=owner, is_default=is_default)
+        now = replace(now, owner=owner, is_default=is_default, meetings_by=meetings_by)
         us = await self.owner()
         if now.whose(us) != known.whose(us):
             # The bases were read as another's: whose line and answer is one's own was different.

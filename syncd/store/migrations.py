@@ -207,6 +207,12 @@ def m011_whose(db: Database) -> None:
     _run(db, "UPDATE calendar SET owner = '';\n")
 
 
+@MIGRATIONS()
+def m012_meetings_by(db: Database) -> None:
+    """What the online meetings of a calendar are held with."""
+    _run(db, "ALTER TABLE calendar ADD COLUMN meetings_by TEXT NOT NULL DEFAULT '';\n")
+
+
 # "OR IGNORE" in a trigger would be overruled by the conflict clause of the statement that fires it.
 _SEARCH = """
 CREATE TABLE search_text (

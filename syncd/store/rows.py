@@ -116,6 +116,7 @@ def calendar_of(row: sqlite3.Row) -> CalendarRecord:
         row["phase"],
         row["owner"],
         bool(row["is_default"]),
+        row["meetings_by"],
     )
 
 

@@ -366,14 +366,14 @@ class Store:
             # A key is never given twice: versions in the history go by that of a forgotten one.
             sql = (
                 "INSERT INTO calendar (key, account, id, name, color, folder, can_edit, status,"
-                " phase, owner, is_default) VALUES ("
+                " phase, owner, is_default, meetings_by) VALUES ("
                 "(SELECT max(key) + 1 FROM (SELECT key FROM calendar UNION ALL"
                 " SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'forgotten_key')),"
-                " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, id) DO UPDATE SET"
+                " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, id) DO UPDATE SET"
                 " name = excluded.name, color = excluded.color, folder = excluded.folder,"
                 " can_edit = excluded.can_edit,"
                 " status = excluded.status, phase = excluded.phase, owner = excluded.owner,"
-                " is_default = excluded.is_default RETURNING *"
+                " is_default = excluded.is_default, meetings_by = excluded.meetings_by RETURNING *"
             )
             values = (
                 calendar.account,
@@ -386,6 +386,7 @@ class Store:
                 calendar.phase,
                 calendar.owner,
                 calendar.is_default,
+                calendar.meetings_by,
             )
             with self._writing() as conn:
                 row = conn.execute(sql, values).fetchone()

@@ -234,7 +234,8 @@ async def test_an_online_meeting_is_made_only_on_request(tmp_path: Path) -> None
         here.clear()
         here.edit("A", b"END:VEVENT", b"X-SYNCD-ONLINE-MEETING:TRUE\r\nEND:VEVENT")
         assert await here.code() == 0
-        assert here.bodies("PATCH") == [{"isOnlineMeeting": True}]
+        asked = {"isOnlineMeeting": True, "onlineMeetingProvider": "teamsForBusiness"}
+        assert here.bodies("PATCH") == [asked]
         assert "CONFERENCE;" in here.text("A")
         here.clear()
         here.edit("A", b"X-SYNCD-ONLINE-MEETING:TRUE", b"X-SYNCD-ONLINE-MEETING:FALSE")

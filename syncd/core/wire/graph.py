@@ -63,6 +63,7 @@ __all__ = [
     "exception_slots",
     "file_uid",
     "has_guessed_zone",
+    "held_with",
     "occurrence_slots",
     "patch_fields",
     "proposals",
@@ -1038,6 +1039,13 @@ def _one_place(
     kept = known[0] if known and wanted.geo is not None and wanted.location == named else {}
     told = ("locationUri", "locationEmailAddress", "address")
     return {**{name: kept[name] for name in told if kept.get(name)}, **place}
+
+
+def held_with(body: Mapping[str, Any], provider: str) -> dict[str, Any]:
+    """A write's body; an online meeting is held with the calendar's provider, if it has one."""
+    if not body.get("isOnlineMeeting") or provider in ("", "unknown"):
+        return dict(body)
+    return {**body, "onlineMeetingProvider": provider}
 
 
 def _attendee_list(wanted: Event, server: RemoteEvent, owner: Owner) -> list[dict[str, Any]]:

@@ -75,6 +75,7 @@ class CalendarRow(msgspec.Struct, rename="camel"):
     color: str | None = "auto"
     can_edit: bool | None = True
     is_default_calendar: bool | None = False
+    default_online_meeting_provider: str | None = ""
     owner: _Owner | None = None
 
 

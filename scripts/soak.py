@@ -715,7 +715,9 @@ def faulty(people: People, rounds: int, rate: float, seed: int) -> Iterator[int]
         _both(people, 5)
         code = people.here.sync().code
         people.model.say(f"round {done} ended with {code}")
-        if code in (1, 2, 3):
+        # A token that is refused twice in a row is a login that is needed, for all that is known;
+        # whether it passes is seen when nothing fails any more.
+        if code in (1, 2):
             raise Finding(f"`syncd sync` ended with {code}:\n{people.here.tail(40)}")
         yield done
         if done % 5 == 0 or done == rounds:

@@ -80,15 +80,17 @@ async def carry(
     return "written"
 
 
+_NOBODYS = StoredStat(0, 0, 0, 0)
+"""Of a file whose stat nobody noted: a swap that goes by it finds another, and is put off."""
+
+
 async def _as_known(
     target: Bench, uid: Uid, stats: Mapping[FileName, StoredStat]
 ) -> FileSeen | None:
     item = (await target.store.items(target.key, [uid])).get(uid)
     if item is None or item.file is None or item.fingerprint is None:
         return None
-    stat = stats.get(item.file, item.stat)
-    if stat is None:
-        return None
+    stat = stats.get(item.file, item.stat) or _NOBODYS
     as_looked = FileStat(stat.mtime_ns, stat.ctime_ns, stat.size, stat.inode)
     return FileSeen(item.file, item.fingerprint, as_looked, item.content)
 

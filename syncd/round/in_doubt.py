@@ -102,25 +102,10 @@ async def _doubtful_create(bench: Bench, entry: OutboxEntry, round_: RoundId) ->
         return await _create_told(bench, entry, verdict)
     if found is None and await _is_listed(bench, entry):
         return False
-    if found is None:
-        outcome = (await bench.remote.write_all([request_of(bench, entry)]))[0]
-        match outcome:
-            case Answered(answer) if answer.is_success:
-                found = event_of(answer), answer.body
-            case Answered(answer) if answer.status == 409:
-                found = await _find_created(bench, entry)
-                if found is None:
-                    return await _cannot_tell(bench, entry)
-            case Answered():
-                await bench.store.commit(bench.key, [DropOutbox(entry.number)])
-                return True
-            case Lost():
-                return False
-            case Unsent(error):
-                raise error
-            case _:
-                assert_never(outcome)
-    event, raw = found
+    made = found or await _made_again(bench, entry)
+    if isinstance(made, bool):
+        return made
+    event, raw = made
     records = await bench.store.items(bench.key, [entry.uid])
     record = records.get(entry.uid, ItemRecord(entry.uid))
     if entry.action and not _is_as_sent(bench, entry, event):
@@ -178,6 +163,25 @@ async def _rows_of(bench: Bench, uid: Uid) -> list[tuple[RemoteEvent, bytes]]:
     asked = [bench.dialect.event(bench.calendar.id, GraphId(one)) for one in ids]
     answers = await bench.remote.read_all(asked)
     return [(decode_event(one.body), one.body) for one in answers if one.status == 200]
+
+
+async def _made_again(bench: Bench, entry: OutboxEntry) -> tuple[RemoteEvent, bytes] | bool:
+    """Send a create once more, byte for byte: what it made, or whether it is settled without."""
+    (outcome,) = await bench.remote.write_all([request_of(bench, entry)])
+    match outcome:
+        case Answered(answer) if answer.is_success:
+            return event_of(answer), answer.body
+        case Answered(answer) if answer.status == 409:
+            return await _find_created(bench, entry) or await _cannot_tell(bench, entry)
+        case Answered():
+            await bench.store.commit(bench.key, [DropOutbox(entry.number)])
+            return True
+        case Lost():
+            return False
+        case Unsent(error):
+            raise error
+        case _:
+            assert_never(outcome)
 
 
 async def _find_created(bench: Bench, entry: OutboxEntry) -> tuple[RemoteEvent, bytes] | None:

@@ -174,8 +174,12 @@ async def _settle(
             pushed.again = True
         case Unsent(error):
             await bench.store.commit(bench.key, [DropOutbox(one.entry.number)])
-            if pushed.trouble is None or isinstance(error, LoginNeeded):
-                pushed.trouble = error
+            pushed.trouble = _graver(pushed.trouble, error)
         case _:
             assert_never(outcome)
     return False
+
+
+def _graver(before: SyncdError | None, error: SyncdError) -> SyncdError:
+    """Of several troubles the first is told, but a login that is needed before all."""
+    return error if before is None or isinstance(error, LoginNeeded) else before

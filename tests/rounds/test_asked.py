@@ -866,6 +866,31 @@ async def test_an_answer_that_waited_goes_whatever_the_clocks_say(
         assert (sum(mails(w).values()), await left(w)) == (1, 0)
 
 
+async def test_an_answer_to_a_series_goes_however_long_it_waited(tmp_path: Path) -> None:
+    """A series as a whole is over at no time."""
+    async with world(tmp_path) as w:
+        made = await invited_to_series(w)
+        await accept_barely(w)
+        await over_that_day(w, made)
+
+        assert await w.code() == 0
+
+        assert (sum(mails(w).values()), await left(w)) == (1, 0)
+
+
+async def test_an_answer_goes_where_nobody_can_read_when_the_last_was_given(tmp_path: Path) -> None:
+    async with world(tmp_path) as w:
+        made = await invited(w)
+        await w.code()
+        made.item.values["responseStatus"] = {"response": "accepted", "time": "soon"}
+        await accept_barely(w)
+        w.clock.advance(120)
+
+        assert await w.code() == 0
+
+        assert (sum(mails(w).values()), await left(w)) == (1, 0)
+
+
 async def test_an_answer_for_one_day_goes_after_that_for_the_series(tmp_path: Path) -> None:
     """What was answered meanwhile was answered from here."""
     async with world(tmp_path) as w:

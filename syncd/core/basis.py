@@ -21,12 +21,13 @@ from syncd.core.event import (
     FieldKey,
     Item,
 )
-from syncd.core.merge import overlay
+from syncd.core.merge import changed, overlay
 from syncd.core.owner import Owner
 from syncd.core.state import ItemRecord
+from syncd.core.wire.graph import RemoteEvent, read_item
 from syncd.core.wire.ics_read import FileItem, read
 
-__all__ = ["brought_up", "steady"]
+__all__ = ["brought_up", "read_as", "steady"]
 
 
 def brought_up(known: ItemRecord, remote: Item | None, owner: Owner) -> ItemRecord:
@@ -76,3 +77,30 @@ def _steady_changes(own: Changes, base: Changes | None) -> Changes:
     if base is None or not own.body_mark or own.body_mark != base.body_mark:
         return own
     return own if own.body == base.body else msgspec.structs.replace(own, body=base.body)
+
+
+def read_as(known: ItemRecord, event: RemoteEvent, then: Owner, now: Owner) -> ItemRecord | None:
+    """
+    A record whose calendar turns out to be somebody else's: what its bases say of people, anew.
+
+    Args: event: as it was last received. then: whose the calendar was taken for; now: whose it is.
+    Returns: None where the bases are not what was received and read last: nobody can tell.
+    """
+    if known.base_local is None or known.base_remote is None:
+        return known
+    was, became = read_item(event, then), read_item(event, now)
+    base_remote = _reread(known.base_remote, was, became, local=False)
+    base_local: Item | None = known.base_local
+    said = read(known.content, then, known.base_local)
+    says = read(known.content, now, known.base_local)
+    if isinstance(said, FileItem) and isinstance(says, FileItem) and said.item and says.item:
+        base_local = _reread(known.base_local, said.item, says.item, local=True)
+    if base_local is None or base_remote is None:
+        return None
+    return replace(known, base_local=base_local, base_remote=base_remote)
+
+
+def _reread(base: Item, was: Item, became: Item, *, local: bool) -> Item | None:
+    moved = changed(was, became, local=local)
+    # What a person has changed, or the service, and is not agreed on yet must not become a base.
+    return None if moved & changed(base, was, local=local) else overlay(base, moved, became)

@@ -44,7 +44,7 @@ from syncd.round.reconcile import HOUR, remote_of
 from syncd.round.requests import occurrence_of, request_of
 from syncd.round.versions import sent, title_of
 
-__all__ = ["CarriedOut", "carry_out", "is_seen", "subject_of", "take_out"]
+__all__ = ["CarriedOut", "carry_out", "is_seen", "subject_of", "take_out", "tell"]
 
 _RESPONSES: Final = {
     "accept": "accepted",
@@ -163,7 +163,7 @@ async def carry_out(bench: Bench, round_: RoundId, waiting: Collection[Uid]) -> 
                 held.add(entry.uid)
         except (RefusedByService, ValueError, msgspec.DecodeError) as error:
             # One event that may not or cannot be read holds up no other's.
-            await _tell(bench, entry, f"the event cannot be read: {str(error)[:200]}")
+            await tell(bench, entry, f"the event cannot be read: {str(error)[:200]}")
         except SyncdError as error:
             done.trouble = error
     return done
@@ -180,7 +180,7 @@ async def _carry_out(bench: Bench, entry: OutboxEntry, round_: RoundId, done: Ca
     if remote is not None and event is not None and not why_not:
         why_not = _why_too_late(bench, entry, remote, event)
     if remote is None or event is None or why_not:
-        await _tell(bench, entry, why_not)
+        await tell(bench, entry, why_not)
         return True
     # It keeps its number: where it cannot leave, what was asked later still goes later.
     leaving = replace(
@@ -214,7 +214,7 @@ async def _settled(
             return entry.kind != "forward"
         case Answered(answer):
             reason = f"{answer.status} {error_code(answer)}".rstrip()
-            await _tell(bench, entry, f"the service refused it: {reason}")
+            await tell(bench, entry, f"the service refused it: {reason}")
             return True
         case Lost(reason):
             bench.counts.in_doubt += 1
@@ -352,7 +352,8 @@ def subject_of(entry: OutboxEntry) -> str:
     return f"*asked {entry.kind} {entry.slot} {entry.uid}"
 
 
-async def _tell(bench: Bench, entry: OutboxEntry, reason: str) -> None:
+async def tell(bench: Bench, entry: OutboxEntry, reason: str) -> None:
+    """Drop a wish, and list why it was not sent."""
     calendar = bench.calendar
     known = (await bench.store.items(bench.key, [entry.uid])).get(entry.uid)
     what = word_of(entry.kind, entry.action)

@@ -21,7 +21,6 @@ from syncd.core.ids import AccountName, ProblemId
 from syncd.core.state import (
     CalendarKey,
     CalendarRecord,
-    ErrandKind,
     Lost,
     Problem,
     PutVerdict,
@@ -30,7 +29,7 @@ from syncd.core.state import (
 )
 from syncd.round.desk import Counts
 from syncd.shell.config import Config
-from syncd.shell.errands import CarriedOut, carry_out_errands
+from syncd.shell.errands import carry_out_errands, end_dependents
 from syncd.shell.kept import LISTED, kept_wishes, open_matters, take_back
 from syncd.shell.mailbox import CalendarReport, Mailbox
 from syncd.shell.second_event import local_version, write_second_event
@@ -104,7 +103,8 @@ async def sync_now(
     Raises: CommandError: a target names nothing; nothing was synced then.
     """
     wanted = parse_targets(targets, workshop.mailboxes)
-    work = await calendars_of(workshop, wanted, force_list=force_list, errands={"directory"})
+    chosen = await calendars_of(workshop, wanted, force_list=force_list)
+    work = await asyncio.gather(*(_after_errands(workshop, one, wanted) for one in chosen))
     done = await asyncio.gather(*(_synced(one) for one in work))
     return [report for reports in done for report in reports]
 
@@ -114,36 +114,35 @@ async def calendars_of(
     targets: Collection[Target],
     *,
     force_list: bool,
-    errands: Collection[ErrandKind] = (),
 ) -> list[Work]:
-    """
-    The calendars that the targets name, by account.
-
-    Args: errands: what of that which waits is done before, where the mailbox can be asked.
-    Raises: CommandError: it names none.
-    """
+    """The calendars that the targets name, by account. Raises: CommandError: it names none."""
     accounts = dict.fromkeys(target.account for target in targets)
     refreshed = await asyncio.gather(
-        *(_refreshed(workshop, account, errands, force_list=force_list) for account in accounts)
+        *(_refreshed(workshop, account, force_list=force_list) for account in accounts)
     )
     return [_narrowed(one, targets) for one in refreshed]
 
 
-async def _refreshed(
-    workshop: Workshop,
-    account: AccountName,
-    errands: Collection[ErrandKind],
-    *,
-    force_list: bool,
-) -> Work:
+async def _after_errands(workshop: Workshop, work: Work, targets: Collection[Target]) -> Work:
+    """The same, after what was asked of the mailbox: it may have more calendars then, or fewer."""
+    account = work.mailbox.account.name
+    if work.failed:
+        return work
+    done = await carry_out_errands(workshop, account, {"directory"})
+    failed = [CalendarReport(account, "", Counts(), done.trouble)] if done.trouble else []
+    calendars = list(work.calendars)
+    if done.count:
+        now = {one.key: one for one in await work.mailbox.calendars()}
+        is_whole = Target(account) in targets
+        keys = list(now) if is_whole else [one.key for one in calendars]
+        calendars = [now[key] for key in keys if key in now]
+    return Work(work.mailbox, calendars, failed)
+
+
+async def _refreshed(workshop: Workshop, account: AccountName, *, force_list: bool) -> Work:
     mailbox = workshop.mailboxes[account]
     try:
-        calendars = await mailbox.refresh(force=force_list)
-        done = await carry_out_errands(workshop, account, errands) if errands else CarriedOut()
-        if done.count:
-            calendars = await mailbox.refresh(force=False)
-        failed = [CalendarReport(account, "", Counts(), done.trouble)] if done.trouble else []
-        return Work(mailbox, calendars, failed)
+        return Work(mailbox, await mailbox.refresh(force=force_list))
     except SyncdError as error:
         known = await mailbox.calendars()
         names = [one.name for one in known] or [""]
@@ -154,10 +153,10 @@ async def _refreshed(
 def _narrowed(work: Work, targets: Collection[Target]) -> Work:
     account = work.mailbox.account.name
     names = {one.calendar for one in targets if one.account == account}
-    if "" in names or not work.calendars:
+    if "" in names or work.failed:
         return work
     chosen = {one.key: one for name in names for one in [_calendar_named(name, work.calendars)]}
-    return Work(work.mailbox, list(chosen.values()), work.failed)
+    return Work(work.mailbox, list(chosen.values()))
 
 
 def _calendar_named(name: str, calendars: Collection[CalendarRecord]) -> CalendarRecord:
@@ -282,7 +281,9 @@ async def decide_problem(
     check_decision(problem, kind)
     _refuse_change(problem, exact)
     if problem.code in LISTED:
-        await take_back(workshop.store, problem)
+        errand = await take_back(workshop.store, problem)
+        if errand is not None:
+            await end_dependents(workshop, errand)
         return []
     if not problem.needs_person and kind in ("discarded", problem.lost and problem.lost.winner):
         await workshop.store.drop_problem(problem.id)

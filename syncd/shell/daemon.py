@@ -613,9 +613,10 @@ class Daemon:
         while True:
             await self._clock.sleep(pause_s)
             pause_s = ERRANDS_TICK_S
-            if not keeper.is_in_reach or not await self._workshop.store.errands(keeper.name):
+            if not keeper.is_in_reach:
                 continue
-            trouble = await self._errands_done(keeper, kind)
+            waiting = [one.kind for one in await self._workshop.store.errands(keeper.name)]
+            trouble = await self._errands_done(keeper, kind) if kind in waiting else None
             subject = f"{keeper.name}: {kind} errands"
             if trouble is None:
                 failures = 0

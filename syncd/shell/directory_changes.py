@@ -8,9 +8,9 @@ down to, and what is known of it where nobody can be asked. Sends nothing, print
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 import msgspec
 
@@ -52,6 +52,7 @@ from syncd.shell.directory_wishes import (
     UnshareCalendar,
     Wish,
     attempt_of,
+    names_moved,
     read_wish,
 )
 from syncd.shell.forgetting import known_calendars
@@ -595,6 +596,8 @@ async def foreseen(
     match wish:
         case DeleteCalendar(calendar) if known is not None and await _is_shared(workshop, known):
             return Foreseen(wish, attempt, _entry_alone(known.owner))
+        case DeleteCalendar() if known is None:
+            return Foreseen(wish, attempt, ("It is looked up by that name then.",))
         case DeleteCalendar(calendar):
             return Foreseen(wish, attempt, await _known_loss(workshop, account, calendar))
         case ShareCalendar(_, address):
@@ -616,18 +619,6 @@ async def _known_calendar(
     moved: set[str] = set()
     for errand in await workshop.store.errands(AccountName(account)):
         if errand.kind == "directory" and (before is None or errand.number < before):
-            moved |= _names_moved(msgspec.json.decode(errand.decided or errand.asked), titles)
+            told = msgspec.json.decode(errand.decided or errand.asked, type=dict[str, Any])
+            moved |= names_moved(read_wish(told), titles)
     return None if written in moved else found[0]
-
-
-def _names_moved(told: Mapping[str, str], titles: Mapping[str, str]) -> set[str]:
-    """The names of calendars that a wish gives or takes."""
-    match read_wish(told):
-        case CreateCalendar(name):
-            return {name}
-        case RenameCalendar(calendar, new):
-            return {titles.get(calendar, calendar), new}
-        case DeleteCalendar(calendar):
-            return {titles.get(calendar, calendar)}
-        case _:
-            return set()

@@ -31,6 +31,7 @@ __all__ = [
     "UnshareCalendar",
     "Wish",
     "attempt_of",
+    "names_moved",
     "read_wish",
     "wish_to_json",
 ]
@@ -205,3 +206,16 @@ def attempt_of(wish: Wish) -> str:
             return f"delete the category {name!r}"
         case _:
             assert_never(wish)
+
+
+def names_moved(wish: Wish, titles: Mapping[str, str]) -> set[str]:
+    """The names of calendars that a wish gives or takes. Args: titles: known names by id."""
+    match wish:
+        case CreateCalendar(name):
+            return {name}
+        case RenameCalendar(calendar, new):
+            return {titles.get(calendar, calendar), new}
+        case DeleteCalendar(calendar):
+            return {titles.get(calendar, calendar)}
+        case _:
+            return set()

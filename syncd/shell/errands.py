@@ -39,12 +39,19 @@ from syncd.shell.directory_changes import (
     foreseen,
     took_effect,
 )
-from syncd.shell.directory_wishes import Wish, read_wish, wish_to_json
+from syncd.shell.directory_wishes import OfCalendar, Wish, names_moved, read_wish, wish_to_json
 from syncd.shell.uploading import read_source
 from syncd.shell.workshop import Workshop
 from syncd.store.uploads import Busy
 
-__all__ = ["CarriedOut", "InDoubt", "attach", "carry_out_errands", "change_directory"]
+__all__ = [
+    "CarriedOut",
+    "InDoubt",
+    "attach",
+    "carry_out_errands",
+    "change_directory",
+    "end_dependents",
+]
 
 IN_DOUBT_FOR: Final = timedelta(minutes=2)
 """So long after a request got lost, it may still take effect."""
@@ -108,6 +115,9 @@ async def change_directory(
     same = [one for one in waiting if _thing(one) == _thing(errand)]
     before = await _carried_out(workshop, [one for one in same if one.number < errand.number])
     if before.trouble is not None:
+        if before.trouble.exit_code not in (ExitCode.PASSES, ExitCode.LOGIN):
+            await workshop.store.end_errand(errand.number)
+            raise before.trouble
         return await _kept(workshop, errand, wish, before.trouble)
     try:
         done = await _now(workshop, errand)
@@ -210,14 +220,15 @@ async def _journaled(
     """
     The errand, and whether it is a new one.
 
-    What was asked for in the very same way is the same as long as nobody knows what became of it,
-    or nothing else was asked about such things since.
+    What was asked for last in the very same way is the same; so is what was to be made and nobody
+    knows yet whether it was: it could be there twice.
     """
     name, now = AccountName(account), workshop.clock.now()
     fresh = Errand(0, name, kind, asked, attempt, "ready", now)
     there = [one for one in await workshop.store.errands(name) if _thing(one) == _thing(fresh)]
     for number, one in enumerate(there, 1):
-        if one.asked == asked and (one.state != "ready" or number == len(there)):
+        makes = one.state != "ready" and b'"type":"create-' in asked
+        if one.asked == asked and (makes or number == len(there)):
             return one, False
     return await workshop.store.new_errand(fresh), True
 
@@ -228,6 +239,10 @@ def _thing(errand: Errand) -> str:
         return msgspec.json.decode(errand.asked, type=Change).event
     tag = str(msgspec.json.decode(errand.asked, type=dict[str, Any])["type"])
     return "categories" if tag.endswith("-category") else "calendars"
+
+
+def _wish_of(errand: Errand) -> Wish:
+    return read_wish(msgspec.json.decode(errand.decided or errand.asked, type=dict[str, Any]))
 
 
 def _encoded(wish: Wish) -> bytes:
@@ -252,8 +267,8 @@ async def carry_out_errands(
 async def _carried_out(workshop: Workshop, waiting: Sequence[Errand]) -> CarriedOut:
     came, held = CarriedOut(), set[str]()
     for errand in waiting:
-        if _thing(errand) in held:
-            continue
+        if _thing(errand) in held or not await workshop.store.put_errand(errand):
+            continue  # or it is over meanwhile, with what it builds on
         try:
             done = await _one(workshop, errand)
         except SyncdError as error:
@@ -264,6 +279,7 @@ async def _carried_out(workshop: Workshop, waiting: Sequence[Errand]) -> Carried
                     break
                 continue
             await _tell(workshop, errand, error)
+            await end_dependents(workshop, errand)
         else:
             came.folders |= {done.folder}
         came.count += 1
@@ -304,6 +320,20 @@ async def _attachment(workshop: Workshop, errand: Errand) -> _Done:
     return _Done("")
 
 
+async def end_dependents(workshop: Workshop, gone: Errand) -> None:
+    """End what was asked for later of a calendar by a name that one would have given or taken."""
+    if _thing(gone) != "calendars":
+        return
+    known = {str(one.id): one.name for one in await workshop.store.calendars(gone.account)}
+    names = names_moved(_wish_of(gone), known)
+    for one in await workshop.store.errands(gone.account):
+        if one.number > gone.number and _thing(one) == "calendars":
+            wish = _wish_of(one)
+            if isinstance(wish, OfCalendar) and wish.calendar in names:
+                why = f"it was about what was to be so after this, which is not: {gone.attempt}"
+                await _tell(workshop, one, CommandError(why))
+
+
 async def _tell(workshop: Workshop, errand: Errand, error: SyncdError) -> None:
     """On the list instead of being done."""
     problem = Problem(
@@ -332,7 +362,7 @@ async def _tell(workshop: Workshop, errand: Errand, error: SyncdError) -> None:
 
 async def _directory(workshop: Workshop, errand: Errand) -> _Done:
     desk = await desk_of(workshop, errand.account)
-    wish = read_wish(msgspec.json.decode(errand.decided or errand.asked, type=dict[str, Any]))
+    wish = _wish_of(errand)
     if errand.state != "ready":
         return await _looked_for(desk, errand, wish)
     deed = await decide(desk, wish)

@@ -117,13 +117,14 @@ def _words(entry: OutboxEntry) -> str:
     return f"{said}, proposing {time['start']['dateTime'][:16]}" if time else said
 
 
-async def take_back(store: Store, problem: Problem) -> None:
-    """Raises: CommandError: it is on its way by now."""
+async def take_back(store: Store, problem: Problem) -> Errand | None:
+    """The errand that is over by it, if it was one. Raises: CommandError: it is on its way."""
     for kept in await kept_wishes(store):
         if kept.problem.id == problem.id and await store.withdraw(kept.entry.number):
-            return
-    for number, listed in (await kept_errands(store)).items():
+            return None
+    for errand in await store.errands():
+        listed = _listed_errand(errand)
         is_it = (listed.id, listed.code) == (problem.id, problem.code)
-        if is_it and await store.end_errand(number, only_ready=listed.code == KEPT):
-            return
+        if is_it and await store.end_errand(errand.number, only_ready=listed.code == KEPT):
+            return errand
     raise CommandError("it has just been sent", hint="`syncd log` tells what became of it.")

@@ -46,6 +46,7 @@ from syncd.core.wire.ics_read import quick_uid
 from syncd.core.zones import UTC_ZONE, windows_zone
 from syncd.export import EXPORTERS, Snapshot
 from syncd.ports import Clock, FolderLook, Marker, Orphan, Remote
+from syncd.round.asked import tell
 from syncd.round.carrying import Carried, carry
 from syncd.round.desk import Bench, Counts, Observe
 from syncd.round.look import LocalState, read_folder
@@ -53,6 +54,7 @@ from syncd.round.plain_pull import pull_any
 from syncd.round.reconcile import NO_MOVES, Moves
 from syncd.round.run import RoundReport, dry_round, run_round
 from syncd.shell.config import Account, SyncSettings
+from syncd.shell.rereading import read_anew
 from syncd.store.store import Store
 from syncd.vdir.folder import VdirFolder
 
@@ -280,7 +282,7 @@ class Mailbox:
         us = await self.owner()
         if now.whose(us) != known.whose(us):
             # The bases were read as another's: whose line and answer is one's own was different.
-            await self._store.forget_bases(known.key)
+            await read_anew(self._store, known.key, known.whose(us), now.whose(us))
         if now != known:
             await self._store.put_calendar(now)
         if status != known.status:
@@ -306,6 +308,9 @@ class Mailbox:
             needs_person=False,
         )
         await self._store.commit(calendar.key, [PutProblems("*gone", (problem,))])
+        bench = await self._bench(calendar, await self.owner())
+        for entry in await self._store.asked(calendar.key):
+            await tell(bench, entry, reason)
 
     async def _list_edits(self, calendar: CalendarRecord) -> None:
         """What a person does in the folder of a calendar that went reaches nobody: it is listed."""

@@ -469,23 +469,6 @@ class Store:
 
         await self._run(write)
 
-    async def forget_bases(self, calendar: CalendarKey) -> None:
-        """What both sides agreed on is not known any more: every item is met anew."""
-
-        def write() -> None:
-            with self._writing() as conn:
-                conn.execute(
-                    "UPDATE item SET base_local = NULL, base_remote = NULL, fingerprint = NULL,"
-                    " mtime_ns = NULL WHERE calendar = ?",
-                    (calendar,),
-                )
-                conn.execute(
-                    "INSERT OR IGNORE INTO todo SELECT calendar, uid FROM item WHERE calendar = ?",
-                    (calendar,),
-                )
-
-        await self._run(write)
-
     async def note_round(self, calendar: CalendarKey, at: datetime, error: str) -> None:
         """When a calendar's last round ended, and how."""
         sql = (

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +16,11 @@ from syncd.shell.commands.run import run_daemon
 from syncd.shell.config import load_config
 from syncd.shell.directory_wishes import CreateCalendar, ShareCalendar, Wish, wish_to_json
 from syncd.simulator.faults import FaultKind
+from syncd.simulator.folders import Person
 from syncd.simulator.tokens import ALL_SCOPES, StaticTokens
 from syncd.store.store import Store
 from tests.shell.attach_world import a_file, attached, lunch, lunch_world, plant
-from tests.shell.cli_world import World, world
+from tests.shell.cli_world import ME, World, at, guest, world
 from tests.shell.test_daemon import Facts
 
 
@@ -202,6 +204,124 @@ def test_a_name_that_changes_hands_while_it_waits(here: World) -> None:
         for name in ("Old", "Team")
     }
     assert shared == {"Old": [""], "Team": ["bob@example.org", ""]}
+
+
+@pytest.mark.parametrize("how", ["refused", "discarded"])
+def test_what_was_to_be_done_with_what_was_not_made_is_not_done(here: World, how: str) -> None:
+    """The new calendar was to be deleted, not the old one that has its name still."""
+    offline(here)
+    here.syncd("calendars", "rename", "Team", "Old")
+    here.syncd("calendars", "create", "Team")
+    here.syncd("calendars", "delete", "Team", "--yes")
+    if how == "discarded":
+        for one in here.syncd("problems", "--json").json[:2]:
+            here.syncd("discard", one["id"], "--yes")
+    online(here)
+    if how == "refused":
+        here.server.faults.script(FaultKind.PRECONDITION, method="PATCH", path="calendars")
+
+    for _ in range(2):
+        assert here.syncd("sync").code == 0
+
+    assert "Team" in calendars(here)
+    assert {code for code, _ in listed(here)} == {"not-done"}
+
+
+def test_the_last_word_counts_behind_one_in_doubt(here: World) -> None:
+    team = next(one for one in here.mailbox.folders.calendars.values() if one.name == "Team")
+    here.syncd(*SHARE)
+    keep(here, ShareCalendar(team.id, "bob@example.org", "read"), "sent")
+    offline(here)
+    here.syncd("calendars", "share", "Team", "bob@example.org", "--remove", "--yes")
+    online(here)
+
+    assert here.syncd(*SHARE).code == 0
+    assert here.syncd("sync").code == 0
+
+    shares = here.syncd("calendars", "share", "Team", "--json").json
+    assert [one["address"] for one in shares] == ["bob@example.org", ""]
+
+
+def test_a_target_that_is_none_touches_nothing(here: World) -> None:
+    offline(here)
+    here.syncd("calendars", "delete", "Team", "--yes")
+    online(here)
+
+    assert here.syncd("sync", "work/Typo").code == 2
+
+    assert calendars(here) == ["Calendar", "Team"]
+
+
+@pytest.mark.parametrize("words", [("rename", "A/B", "Gemini"), ("delete", "A/B", "--yes")])
+def test_a_target_that_changes_its_name_or_goes(here: World, words: tuple[str, ...]) -> None:
+    """It is the same calendar, under whatever name."""
+    here.mailbox.folders.add("A/B")
+    assert here.syncd("sync").code == 0
+    offline(here)
+    here.syncd("calendars", *words)
+    online(here)
+
+    done = here.syncd("sync", "work/A/B")
+
+    assert (done.code, "Gemini" in done.out) == (0, "Gemini" in words)
+
+
+def test_an_answer_in_a_calendar_that_goes_is_told(here: World) -> None:
+    """It waits for nothing any more."""
+    team = next(one for one in here.mailbox.folders.calendars.values() if one.name == "Team")
+    body = {"subject": "Invitation", "start": at("14:00"), "end": at("15:00")}
+    carol = Person("Carol", "carol@example.org")
+    here.mailbox.receive(team.id, {**body, "attendees": [guest(ME)]}, carol)
+    assert here.syncd("sync").code == 0
+    offline(here)
+    here.syncd("calendars", "delete", "Team", "--yes")
+    online(here)
+
+    done = here.syncd("respond", "--match", "Invitation", "accept", "--yes")
+
+    assert (done.code, "not in the mailbox any more" in done.err) == (2, True)
+    assert sorted(code for code, _ in listed(here)) == ["calendar-gone", "respond-not-sent"]
+
+
+def test_what_is_asked_of_another_mailbox_is_not_kept(here: World) -> None:
+    offline(here)
+    here.syncd("calendars", "create", "Apollo")
+    online(here)
+    state = sqlite3.connect(here.folder / "state" / "state.db")
+    with state:
+        state.execute("UPDATE account SET user_id = 'another'")
+    state.close()
+
+    done = here.syncd("calendars", "create", "Beta")
+
+    assert (done.code, "another mailbox" in done.err) == (2, True)
+    assert [summary for _, summary in listed(here)] == ["create the calendar 'Apollo'"]
+
+
+def test_a_trouble_of_the_daemon_ends_with_what_it_was_about(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("syncd.shell.daemon.ERRANDS_TICK_S", 0.05)
+    monkeypatch.setattr("syncd.shell.schedule.FIRST_RETRY_S", 0.05)
+    keep(here, CreateCalendar("Apollo"), "sent")
+
+    def discard() -> None:
+        [problem] = here.syncd("problems", "--json").json
+        assert here.syncd("discard", problem["id"], "--yes").code == 0
+
+    async def daemon() -> None:
+        stop, facts = asyncio.Event(), Facts()
+        running = asyncio.create_task(run_daemon(load_config(here.config), stop, observe=facts))
+        await facts.until(lambda: told(facts, "trouble.began"))
+        await asyncio.to_thread(discard)
+        await facts.until(lambda: told(facts, "trouble.ended"))
+        stop.set()
+        await running
+
+    def told(facts: Facts, what: str) -> bool:
+        return any("errands" in one["subject"] for one in facts.named(what))
+
+    asyncio.run(daemon())
 
 
 def test_what_waits_is_not_lost_by_asking_again_in_vain(here: World) -> None:

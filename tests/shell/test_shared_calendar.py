@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,6 +80,69 @@ def test_a_state_from_before_answers_nobody(before: World, line: bytes) -> None:
     assert before.service.ledger == []
     assert not [one for one in before.server.requests.entries if "accept" in one.path]
     assert path.exists()
+
+
+@pytest.fixture
+def plain(here: World) -> World:
+    """An event of nobody but Ann, and a state that has not heard yet whose its calendar is."""
+    (folder(here) / "x.ics").write_bytes(ics("x", "SUMMARY:One", "LOCATION:Here"))
+    for _ in range(2):
+        assert here.syncd("sync").code == 0
+    return here
+
+
+def hears_it_again(here: World) -> None:
+    state = sqlite3.connect(here.folder / "state" / "state.db")
+    with state:
+        state.execute("UPDATE calendar SET owner = ''")
+        state.execute("UPDATE account SET listed_at = NULL")
+    state.close()
+    for _ in range(3):
+        assert here.syncd("sync").code == 0
+
+
+def of_ann(here: World) -> dict[str, Any]:
+    """The subjects of Ann's events, with their ids."""
+    ann = here.service.mailbox(ANN)
+    items = ann.items(ann.default_calendar.id)
+    return {one.values["subject"]: one.default_id for one in items}
+
+
+def test_what_changed_here_meanwhile_goes_there(plain: World) -> None:
+    path = folder(plain) / "x.ics"
+    path.write_bytes(path.read_bytes().replace(b"SUMMARY:One", b"SUMMARY:Two"))
+
+    hears_it_again(plain)
+
+    assert ("Two" in of_ann(plain), "One" in of_ann(plain)) == (True, False)
+    assert plain.syncd("problems", "--json").json == []
+
+
+def test_what_was_deleted_here_meanwhile_is_deleted_there(plain: World) -> None:
+    (folder(plain) / "x.ics").unlink()
+
+    hears_it_again(plain)
+
+    assert "One" not in of_ann(plain)
+
+
+def test_what_was_deleted_there_meanwhile_stays_so(plain: World) -> None:
+    plain.service.mailbox(ANN).delete(of_ann(plain)["One"])
+
+    hears_it_again(plain)
+
+    assert "One" not in of_ann(plain)
+    assert not (folder(plain) / "x.ics").exists()
+
+
+def test_what_changed_there_meanwhile_comes_here_under_any_policy(plain: World) -> None:
+    plain.configure('[sync]\nconflict = "local"')
+    plain.service.mailbox(ANN).patch(of_ann(plain)["One"], {"subject": "Three"})
+
+    hears_it_again(plain)
+
+    assert "Three" in of_ann(plain)
+    assert b"SUMMARY:Three" in (folder(plain) / "x.ics").read_bytes()
 
 
 def test_oneself_is_a_guest_there_like_any_other(here: World) -> None:

@@ -90,6 +90,9 @@ async def _shown(config: Config, account: AccountName, wish: Wish) -> Deed | For
     from syncd.shell.output import say
 
     async def act(shop: Workshop) -> Deed | Foreseen | Idle:
+        if await shop.store.errands(account):
+            say("What was asked for earlier goes first: this is what is known here.", "yellow")
+            return await foreseen(shop, account, wish)
         try:
             return await decided(shop, account, wish)
         except OUT_OF_REACH as error:

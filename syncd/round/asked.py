@@ -10,6 +10,7 @@ No base moves here: what follows from it comes back as the service's news.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, assert_never
@@ -266,9 +267,10 @@ def _why_too_late(bench: Bench, entry: OutboxEntry, remote: Remote, event: Remot
     """Why a wish that waited for the service came too late, "" where it did not."""
     if bench.clock.now() - entry.since < _WAITED:
         return ""
-    if entry.kind in ("respond", "cancel", "forward"):
+    is_endless = not entry.slot and remote.item.recurrence is not None
+    if entry.kind in ("respond", "cancel", "forward") and not is_endless:
         slot = date.fromisoformat(entry.slot) if entry.slot else None
-        if entry.since < (_end_of(remote.item, slot) or entry.since) <= bench.true_now():
+        if entry.since < _end_of(remote.item, slot) <= bench.true_now():
             return "it waited until the event was over"
     if entry.kind == "respond" and _is_answered(bench, entry, event):
         return "it was answered so in Outlook meanwhile"
@@ -291,10 +293,8 @@ _WAITED = timedelta(minutes=1)
 """What was asked for just now is meant for things as they are, however the clocks differ."""
 
 
-def _end_of(item: Item, slot: date | None) -> datetime | None:
-    """When an event ends, aware UTC; None of a series as a whole."""
-    if slot is None and item.recurrence is not None:
-        return None
+def _end_of(item: Item, slot: date | None) -> datetime:
+    """When an event or an occurrence ends, aware UTC."""
     when = item.master.when if slot is None else effective(item, slot).when
     if isinstance(when, Timed):
         return instant(when.end, WindowsZone(when.end_zone))
@@ -302,10 +302,10 @@ def _end_of(item: Item, slot: date | None) -> datetime | None:
 
 
 def _instant(written: str | None) -> datetime | None:
-    try:
-        return datetime.fromisoformat(written).astimezone(UTC) if written else None
-    except (ValueError, OverflowError):
-        return None
+    found: datetime | None = None
+    with suppress(ValueError, OverflowError):
+        found = datetime.fromisoformat(written or "").astimezone(UTC)
+    return found
 
 
 def _why_forbidden(bench: Bench, entry: OutboxEntry, event: RemoteEvent | None) -> str:

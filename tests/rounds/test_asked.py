@@ -799,6 +799,11 @@ async def invited_to_series(w: World) -> Any:
     return await invited(w, recurrence=WEEKLY)
 
 
+async def invited_to_a_whole_day(w: World) -> Any:
+    days = [{"dateTime": f"2026-03-0{day}T00:00:00", "timeZone": "UTC"} for day in (5, 6)]
+    return await invited(w, isAllDay=True, start=days[0], end=days[1])
+
+
 async def accept_a_day(w: World) -> None:
     await accept(w, slot="2026-03-12")
 
@@ -824,6 +829,7 @@ POINTLESS = [
         id="answered",
     ),
     pytest.param(invited, accept, over, f"'accept' {LATE}", id="over-accept"),
+    pytest.param(invited_to_a_whole_day, accept, over, f"'accept' {LATE}", id="over-whole-day"),
     pytest.param(hosting, cancel, over, f"'cancel' {LATE}", id="over-cancel"),
     pytest.param(hosting, forward, over, f"'forward' {LATE}", id="over-forward"),
     pytest.param(

@@ -90,7 +90,7 @@ def read_as(known: ItemRecord, event: RemoteEvent, then: Owner, now: Owner) -> I
         return known
     was, became = read_item(event, then), read_item(event, now)
     base_remote = _reread(known.base_remote, was, became, local=False)
-    base_local: Item | None = known.base_local
+    base_local: Item | None = None
     said = read(known.content, then, known.base_local)
     says = read(known.content, now, known.base_local)
     if isinstance(said, FileItem) and isinstance(says, FileItem) and said.item and says.item:

@@ -81,7 +81,7 @@ async def carry(
 
 
 _NOBODYS = StoredStat(0, 0, 0, 0)
-"""Of a file whose stat nobody noted: a swap that goes by it finds another, and is put off."""
+"""Of a file whose stat nobody noted: whether it is as it was, the swap tells by its bytes."""
 
 
 async def _as_known(

@@ -110,10 +110,7 @@ async def sync_now(
 
 
 async def calendars_of(
-    workshop: Workshop,
-    targets: Collection[Target],
-    *,
-    force_list: bool,
+    workshop: Workshop, targets: Collection[Target], *, force_list: bool
 ) -> list[Work]:
     """The calendars that the targets name, by account. Raises: CommandError: it names none."""
     accounts = dict.fromkeys(target.account for target in targets)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
 import msgspec
 
@@ -53,7 +53,7 @@ from syncd.shell.directory_wishes import (
     Wish,
     attempt_of,
     names_moved,
-    read_wish,
+    wish_of,
 )
 from syncd.shell.forgetting import known_calendars
 from syncd.shell.mailbox import Mailbox
@@ -619,6 +619,5 @@ async def _known_calendar(
     moved: set[str] = set()
     for errand in await workshop.store.errands(AccountName(account)):
         if errand.kind == "directory" and (before is None or errand.number < before):
-            told = msgspec.json.decode(errand.decided or errand.asked, type=dict[str, Any])
-            moved |= names_moved(read_wish(told), titles)
+            moved |= names_moved(wish_of(errand), titles)
     return None if written in moved else found[0]

@@ -12,6 +12,7 @@ from typing import Any, assert_never
 import msgspec
 
 from syncd.core.errors import CommandError
+from syncd.core.state import Errand
 from syncd.core.wire.dialects.graph_directory import Role, color_name
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "attempt_of",
     "names_moved",
     "read_wish",
+    "wish_of",
     "wish_to_json",
 ]
 
@@ -172,6 +174,11 @@ def read_wish(told: Mapping[str, Any]) -> Wish:
             hint="Restart the daemon: it may be of another version than this command.",
         ) from None
     return wish
+
+
+def wish_of(errand: Errand) -> Wish:
+    """What was asked for, about the very thing where that is known. Raises: CommandError."""
+    return read_wish(msgspec.json.decode(errand.decided or errand.asked, type=dict[str, Any]))
 
 
 def attempt_of(wish: Wish) -> str:

@@ -25,8 +25,7 @@ from syncd.core.errors import (
     SyncdError,
 )
 from syncd.core.ids import AccountName
-from syncd.core.plan import problem_id
-from syncd.core.state import CalendarKey, Errand, ErrandKind, Problem, PutProblems
+from syncd.core.state import CalendarKey, Errand, ErrandKind, PutProblems
 from syncd.ports import Answered, Lost, Unsent
 from syncd.shell.attaching import change_attachments
 from syncd.shell.attachments import Change, PassingRefusal, Told, tell_nothing
@@ -39,7 +38,15 @@ from syncd.shell.directory_changes import (
     foreseen,
     took_effect,
 )
-from syncd.shell.directory_wishes import OfCalendar, Wish, names_moved, read_wish, wish_to_json
+from syncd.shell.directory_wishes import (
+    OfCalendar,
+    Wish,
+    names_moved,
+    read_wish,
+    wish_of,
+    wish_to_json,
+)
+from syncd.shell.kept import errand_notice
 from syncd.shell.uploading import read_source
 from syncd.shell.workshop import Workshop
 from syncd.store.uploads import Busy
@@ -241,10 +248,6 @@ def _thing(errand: Errand) -> str:
     return "categories" if tag.endswith("-category") else "calendars"
 
 
-def _wish_of(errand: Errand) -> Wish:
-    return read_wish(msgspec.json.decode(errand.decided or errand.asked, type=dict[str, Any]))
-
-
 def _encoded(wish: Wish) -> bytes:
     return msgspec.json.encode(wish_to_json(wish))
 
@@ -265,10 +268,10 @@ async def carry_out_errands(
 
 
 async def _carried_out(workshop: Workshop, waiting: Sequence[Errand]) -> CarriedOut:
-    came, held = CarriedOut(), set[str]()
+    came, held, over = CarriedOut(), set[str](), set[int]()
     for errand in waiting:
-        if _thing(errand) in held or not await workshop.store.put_errand(errand):
-            continue  # or it is over meanwhile, with what it builds on
+        if errand.number in over or _thing(errand) in held:
+            continue
         try:
             done = await _one(workshop, errand)
         except SyncdError as error:
@@ -279,7 +282,7 @@ async def _carried_out(workshop: Workshop, waiting: Sequence[Errand]) -> Carried
                     break
                 continue
             await _tell(workshop, errand, error)
-            await end_dependents(workshop, errand)
+            over |= await end_dependents(workshop, errand)
         else:
             came.folders |= {done.folder}
         came.count += 1
@@ -320,37 +323,36 @@ async def _attachment(workshop: Workshop, errand: Errand) -> _Done:
     return _Done("")
 
 
-async def end_dependents(workshop: Workshop, gone: Errand) -> None:
-    """End what was asked for later of a calendar by a name that one would have given or taken."""
+async def end_dependents(workshop: Workshop, gone: Errand) -> set[int]:
+    """
+    End what was asked for later of a calendar by a name that one would have given or taken.
+
+    Returns: the numbers of what is over by it.
+    """
     if _thing(gone) != "calendars":
-        return
+        return set()
     known = {str(one.id): one.name for one in await workshop.store.calendars(gone.account)}
-    names = names_moved(_wish_of(gone), known)
+    names, over = names_moved(wish_of(gone), known), set[int]()
     for one in await workshop.store.errands(gone.account):
-        if one.number > gone.number and _thing(one) == "calendars":
-            wish = _wish_of(one)
-            if isinstance(wish, OfCalendar) and wish.calendar in names:
-                why = f"it was about what was to be so after this, which is not: {gone.attempt}"
-                await _tell(workshop, one, CommandError(why))
+        if one.number < gone.number or _thing(one) != "calendars":
+            continue
+        wish = wish_of(one)
+        if isinstance(wish, OfCalendar) and wish.calendar in names:
+            why = f"it was about what was to be so after this, which is not: {gone.attempt}"
+            await _tell(workshop, one, CommandError(why))
+            names |= names_moved(wish, known)
+            over.add(one.number)
+    return over
 
 
 async def _tell(workshop: Workshop, errand: Errand, error: SyncdError) -> None:
     """On the list instead of being done."""
-    problem = Problem(
-        id=problem_id(errand.account, "", "", "notice", "not-done", str(errand.number)),
-        kind="notice",
-        code="not-done",
-        needs_person=False,
-        account=errand.account,
-        calendar="",
-        uid=None,
-        file="",
-        summary=errand.attempt,
-        line=0,
-        reason=f"account {errand.account!r}: to {errand.attempt} was asked for,"
-        f" and is not done: {error}",
-        hint="Give the command again if you mean it; `syncd discard ID` takes this off the list.",
-        since=workshop.clock.now(),
+    problem = errand_notice(
+        errand,
+        "not-done",
+        f"account {errand.account!r}: to {errand.attempt} was asked for, and is not done: {error}",
+        "Give the command again if you mean it; `syncd discard ID` takes this off the list.",
+        workshop.clock.now(),
     )
     subject = f"*errand {errand.number}"
     await workshop.store.commit(CalendarKey(0), [PutProblems(subject, (problem,))])
@@ -362,7 +364,7 @@ async def _tell(workshop: Workshop, errand: Errand, error: SyncdError) -> None:
 
 async def _directory(workshop: Workshop, errand: Errand) -> _Done:
     desk = await desk_of(workshop, errand.account)
-    wish = _wish_of(errand)
+    wish = wish_of(errand)
     if errand.state != "ready":
         return await _looked_for(desk, errand, wish)
     deed = await decide(desk, wish)

@@ -8,6 +8,7 @@ of which nobody knows, can be let alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +19,16 @@ from syncd.core.state import CalendarKey, CalendarRecord, Errand, OutboxEntry, P
 from syncd.core.wishes import word_of
 from syncd.store.store import Store
 
-__all__ = ["KEPT", "LISTED", "Kept", "kept_errands", "kept_wishes", "open_matters", "take_back"]
+__all__ = [
+    "KEPT",
+    "LISTED",
+    "Kept",
+    "errand_notice",
+    "kept_errands",
+    "kept_wishes",
+    "open_matters",
+    "take_back",
+]
 
 KEPT: Final = "kept-wish"
 """The code of their problems, which need nobody."""
@@ -68,8 +78,14 @@ def _listed_errand(errand: Errand) -> Problem:
     if errand.state != "ready":
         then = "the service was asked for it, and whether it is so is being looked for"
         code, back = IN_DOUBT, "ends that; it may have been done"
+    return errand_notice(errand, code, then, f"`syncd discard ID` {back}.", errand.since)
+
+
+def errand_notice(errand: Errand, code: str, reason: str, hint: str, since: datetime) -> Problem:
+    """An errand on the list. Args: since: aware UTC."""
+    what = KEPT if code in LISTED else code
     return Problem(
-        id=problem_id(errand.account, "", "", KEPT, "errand", str(errand.number)),
+        id=problem_id(errand.account, "", "", what, "errand", str(errand.number)),
         kind="notice",
         code=code,
         needs_person=False,
@@ -79,9 +95,9 @@ def _listed_errand(errand: Errand) -> Problem:
         file="",
         summary=errand.attempt,
         line=0,
-        reason=then,
-        hint=f"`syncd discard ID` {back}.",
-        since=errand.since,
+        reason=reason,
+        hint=hint,
+        since=since,
     )
 
 

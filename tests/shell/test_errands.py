@@ -227,6 +227,23 @@ def test_what_was_to_be_done_with_what_was_not_made_is_not_done(here: World, how
     assert {code for code, _ in listed(here)} == {"not-done"}
 
 
+def test_what_builds_on_what_builds_on_it_is_not_done_either(here: World) -> None:
+    """Another calendar may have the last of the names."""
+    here.mailbox.folders.add("Gemini")
+    offline(here)
+    here.syncd("calendars", "create", "Apollo")
+    here.syncd("calendars", "rename", "Apollo", "Gemini")
+    here.syncd("calendars", "delete", "Gemini", "--yes")
+    online(here)
+    apollo = here.syncd("problems", "--json").json[0]["id"]
+    here.syncd("discard", apollo, "--yes")
+
+    assert here.syncd("sync").code == 0
+
+    assert calendars(here) == ["Calendar", "Team", "Gemini"]
+    assert [code for code, _ in listed(here)] == ["not-done"] * 2
+
+
 def test_the_last_word_counts_behind_one_in_doubt(here: World) -> None:
     team = next(one for one in here.mailbox.folders.calendars.values() if one.name == "Team")
     here.syncd(*SHARE)
